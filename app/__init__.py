@@ -1,0 +1,1 @@
+"""Own the sockets: command line, settings, HTTP server, inbox, and the clients of GitHub, Slack and Jira."""

@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod
-    def settings_customise_sources(  # type: ignore[override]  the library passes the other sources by name
+    def settings_customise_sources(  # type: ignore[override]  # the library passes the other sources by name
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003  the library passes it
         init_settings: PydanticBaseSettingsSource,

@@ -117,7 +117,9 @@ def remote(ours: Ours, token: str, name: str = "octo/hello") -> str:
     return f"{ours.world.base_url}/{name}.git".replace("http://", f"http://x-access-token:{token}@")
 
 
-async def branch_with_a_change(ours: Ours, tmp_path: Path, branch: str = "claude/issue-1-x", text: str = "two\n") -> str:
+async def branch_with_a_change(
+    ours: Ours, tmp_path: Path, branch: str = "claude/issue-1-x", text: str = "two\n"
+) -> str:
     """Clone, commit and push over HTTP as our App; answers the SHA."""
     token = await ours.token(repositories=["hello"], permissions={"contents": "write"})
     work = tmp_path / branch.replace("/", "-")
@@ -223,7 +225,9 @@ async def test_every_operation_answers_as_the_contract_says(ours: Ours, tmp_path
     assert (await call("GET", f"{base}/commits/{head}/check-runs"))["total_count"] == 1
     assert (await call("GET", f"{base}/commits/{sha}/status"))["state"] == "pending"
 
-    mutation = "mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) { pullRequest { id } } }"
+    mutation = (
+        "mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) { pullRequest { id } } }"
+    )
     query = {"query": mutation, "variables": {"id": opened["node_id"]}}
     answer = await call("POST", world.base_url + "/api/graphql", query)
     assert answer["data"]["markPullRequestReadyForReview"]["pullRequest"]["isDraft"] is False

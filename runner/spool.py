@@ -1,0 +1,203 @@
+"""A launch's directory, the only channel between service and supervisor: its format, used from both sides.
+
+    spec.json      written once by the service
+    events.jsonl   appended by the supervisor, one JSON object a line: {"seq", "t", "kind", "data"}
+    bundles/<n>    commits, exported by the supervisor, named by a `bundle` line once they are whole
+    control/       messages from the service, dropped in by rename, in the order of their names
+    heartbeat      touched every few seconds
+    lock           held by the supervisor for as long as it lives: that is liveness
+    exit.json      the single proof of an ending
+    stderr.log     bounded
+
+Standard library only: the supervisor imports it.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Cause(StrEnum):
+    """Why the supervisor ended the launch."""
+
+    finished = "finished"  # Claude ended its last turn, with or without an error in the result
+    stopped = "stopped"  # we were told to
+    time = "time"  # the run's time is over
+    silence = "silence"  # nothing came from Claude for too long
+    turns = "turns"  # the limit of turns was reached
+    dollars = "dollars"  # the limit of dollars was reached
+    crashed = "crashed"  # Claude ended without a result, or could not be started
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for Claude. Claude ignores a uuid that it has seen in this session, so sending again is safe."""
+
+    uuid: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is left for this launch. None is no limit."""
+
+    seconds: float | None = None
+    silence_seconds: float | None = None
+    turns: int | None = None
+    dollars: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the supervisor is to do. It holds no secret: the model's key is read from `key_file` and passed on by fd.
+
+    `sandbox` is the argv before every command that touches the worktree (empty: none), `env` that command's whole
+    environment. Paths are absolute, and the same inside and outside the sandbox. `author` is "Name <email>".
+    """
+
+    task: int
+    run: int
+    launch: int
+    title: str
+    claude: str
+    session_id: str
+    sandbox: tuple[str, ...]
+    env: dict[str, str]
+    worktree: str
+    vault: str
+    claude_dir: str
+    base_sha: str
+    author: str
+    co_author: str
+    permission_mode: str
+    allowed_tools: tuple[str, ...] = ()
+    model: str | None = None
+    system_prompt: str = ""
+    key_file: str | None = None
+    key_variable: str | None = None
+    messages: tuple[Message, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the launch ended. `code` is Claude's exit code, negative for a signal, None where it never started.
+
+    `result` is Claude's last `result` line, if there was one; `detail` one line of explanation for the operator.
+    """
+
+    cause: Cause
+    code: int | None
+    detail: str
+    result: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of events.jsonl. `end` is the byte offset just behind it."""
+
+    seq: int
+    t: float
+    kind: str
+    data: dict[str, Any]
+    end: int
+
+
+# The kinds of lines. `claude` carries a stream-json line as Claude wrote it; the others are the supervisor's own.
+CLAUDE = "claude"  # {"line": {...}}
+STARTED = "started"  # {"pid": int, "resumed": bool}
+BUNDLE = "bundle"  # {"number": int, "sha": str}
+TAKEN = "taken"  # {"uuid": str}: a control message was carried out
+TROUBLE = "trouble"  # {"what": str}: something the operator should know; the launch goes on
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Readers see all of it or nothing, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def create(spool: Path, spec: Spec) -> None:
+    """Make the directory and its spec. Nothing is in it yet that could run."""
+    for directory in (spool, spool / "control", spool / "bundles"):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomically(spool / "spec.json", json.dumps(asdict(spec), ensure_ascii=False).encode())
+
+
+def read_spec(spool: Path) -> Spec:
+    """The spec as written by `create`."""
+    raw = json.loads((spool / "spec.json").read_bytes())
+    raw["messages"] = tuple(Message(**message) for message in raw["messages"])
+    raw["limits"] = Limits(**raw["limits"])
+    raw["sandbox"] = tuple(raw["sandbox"])
+    raw["allowed_tools"] = tuple(raw["allowed_tools"])
+    return Spec(**raw)
+
+
+def follow(spool: Path, offset: int) -> Iterator[Line]:
+    """Whole lines of events.jsonl from a byte offset on; a line still being written is left for the next time."""
+    try:
+        file = (spool / "events.jsonl").open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        file.seek(offset)
+        for raw in file:
+            if not raw.endswith(b"\n"):
+                return
+            offset += len(raw)
+            record = json.loads(raw)
+            yield Line(record["seq"], record["t"], record["kind"], record["data"], offset)
+
+
+def is_alive(spool: Path) -> bool:
+    """Whether a supervisor holds the spool's lock."""
+    try:
+        descriptor = os.open(spool / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def write_exit(spool: Path, ending: Exit) -> None:
+    """The last thing that a supervisor does with its spool."""
+    write_atomically(spool / "exit.json", json.dumps(asdict(ending), ensure_ascii=False).encode())
+
+
+def read_exit(spool: Path) -> Exit | None:
+    """The ending, or None while there is none."""
+    try:
+        raw = json.loads((spool / "exit.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return Exit(Cause(raw["cause"]), raw["code"], raw["detail"], raw["result"])
+
+
+def send(spool: Path, kind: str, uuid: str, **data: Any) -> None:
+    """Drop a control message: steer (text), interrupt, stop (why), permit (request, allowed, text).
+
+    Carried out in the order sent, each uuid once.
+    """
+    message = json.dumps({"kind": kind, "uuid": uuid, **data}, ensure_ascii=False).encode()
+    write_atomically(spool / "control" / f"{time.time_ns():020d}-{uuid}.json", message)

@@ -1,0 +1,156 @@
+"""The one projection of a task, which comment, check run, Slack message, dashboard and command line all render."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.events import (
+    AgentSaid,
+    ApprovalAsked,
+    BranchPushed,
+    ChecklistChanged,
+    ChecklistItem,
+    Decided,
+    LaunchStarted,
+    QuestionAsked,
+    Recorded,
+    RetryPlanned,
+    RunQueued,
+    RunSettled,
+    ToolUsed,
+    TurnEnded,
+    WorkHeldBack,
+)
+from runner.tasks import Outcome, PullRequest, Run, RunState, Task, WaitingFor
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is on the branch: commits of ours, files changed, lines added and removed."""
+
+    sha: str
+    commits: int
+    files: int
+    insertions: int
+    deletions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run waits for a person to say."""
+
+    request: str
+    text: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as people see it now. `position` counts the runs ahead in the queue, 0 for the next one.
+
+    Everything from `checklist` on speaks of the latest run. Costs are US dollars over all runs.
+    """
+
+    task: Task
+    runs: tuple[Run, ...]
+    position: int | None
+    cost_usd: float
+    change: Change | None
+    checklist: tuple[ChecklistItem, ...]
+    doing: str
+    said: str
+    answer: str
+    asked: Asked | None
+    held_back: tuple[str, ...]
+    retry: RetryPlanned | None
+    confined: bool
+    last_event: int
+
+    @property
+    def run(self) -> Run:
+        """The latest run. A task is submitted with its first one, so there always is one."""
+        return self.runs[-1]
+
+    @property
+    def state(self) -> RunState:
+        """The state of the task is the state of its latest run."""
+        return self.run.state
+
+    @property
+    def waiting_for(self) -> WaitingFor | None:
+        """What it waits for; None unless it waits."""
+        return self.run.waiting_for
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What came of the latest run; None while it is active."""
+        return self.run.outcome
+
+    @property
+    def pull_request(self) -> PullRequest | None:
+        """The task's pull request, once there is one."""
+        return self.task.pull_request
+
+    def elapsed_seconds(self, now: datetime) -> float:
+        """How long the latest run has worked, from its start to its end or `now`."""
+        if self.run.started_at is None:
+            return 0.0
+        return ((self.run.ended_at or now) - self.run.started_at).total_seconds()
+
+    @classmethod
+    def of(cls, task: Task, runs: Sequence[Run], events: Sequence[Recorded], position: int | None = None) -> "TaskView":
+        """Project a task's runs and all its events, in order."""
+        change: Change | None = None
+        checklist: tuple[ChecklistItem, ...] = ()
+        doing = said = answer = ""
+        asked: Asked | None = None
+        held_back: tuple[str, ...] = ()
+        retry: RetryPlanned | None = None
+        confined = True
+        for recorded in events:
+            match recorded.event:
+                case RunQueued():
+                    checklist, doing, said, answer, asked, held_back, retry = (), "", "", "", None, (), None
+                case LaunchStarted(sandbox=sandbox):
+                    retry, confined = None, sandbox != "none"
+                case AgentSaid(text=text):
+                    said = text
+                case ToolUsed(summary=summary):
+                    doing = summary
+                case ChecklistChanged(items=items):
+                    checklist = items
+                case BranchPushed() as pushed:
+                    change = Change(pushed.sha, pushed.commits, pushed.files, pushed.insertions, pushed.deletions)
+                    held_back = ()
+                case WorkHeldBack(findings=findings):
+                    held_back = findings
+                case ApprovalAsked(request=request, summary=summary):
+                    asked = Asked(request, summary, ())
+                case QuestionAsked(request=request, question=question, options=options):
+                    asked = Asked(request, question, options)
+                case Decided():
+                    asked = None
+                case RetryPlanned() as planned:
+                    retry = planned
+                case TurnEnded(is_error=False, answer=text):
+                    answer = text
+                case RunSettled():
+                    asked, retry = None, None
+                case _:
+                    pass
+        return cls(
+            task=task,
+            runs=tuple(runs),
+            position=position,
+            cost_usd=sum(run.cost_usd for run in runs),
+            change=change,
+            checklist=checklist,
+            doing=doing,
+            said=said,
+            answer=answer,
+            asked=asked,
+            held_back=held_back,
+            retry=retry,
+            confined=confined,
+            last_event=events[-1].id if events else 0,
+        )

@@ -38,7 +38,9 @@ UNKNOWN_WORK = Say(
     "I have read what was asked, changed nothing, and end here. "
     "Run `cco demo --real` with Anthropic credentials for a model that thinks."
 )
-NOTHING_LEFT = Say("I am a scripted model, and my script for this conversation has come to its end. Nothing was changed.")
+NOTHING_LEFT = Say(
+    "I am a scripted model, and my script for this conversation has come to its end. Nothing was changed."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,20 @@ class Request:
     @property
     def user_texts(self) -> tuple[str, ...]:
         """Everything the person said, oldest first, without the reminders that Claude Code adds."""
-        return tuple(
-            text
-            for message in self.messages
-            if message.get("role") == "user"
-            for text in _texts(message.get("content") or "")
-            if not text.lstrip().startswith("<system-reminder>")
-        )
+        return _said(self.messages)
+
+    @property
+    def new_texts(self) -> tuple[str, ...]:
+        """What the person has said since the model last spoke."""
+        spoken = [at for at, message in enumerate(self.messages) if message.get("role") == "assistant"]
+        since = self.messages[spoken[-1] + 1 :] if spoken else self.messages
+        return _said(since)
+
+    @property
+    def environment(self) -> str:
+        """What Claude Code itself says of where it runs: the system prompt, and messages in the system's role."""
+        told = (message.get("content") or "" for message in self.messages if message.get("role") == "system")
+        return "\n".join([self.system, *(text for content in told for text in _texts(content))])
 
     @property
     def tool_results(self) -> tuple[str, ...]:
@@ -265,6 +274,16 @@ def _predicate(choice: Predicate | str) -> Predicate:
         return choice
     pattern = re.compile(choice)
     return lambda request: pattern.search(request.first_text) is not None
+
+
+def _said(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(
+        text
+        for message in messages
+        if message.get("role") == "user"
+        for text in _texts(message.get("content") or "")
+        if not text.lstrip().startswith("<system-reminder>")
+    )
 
 
 def _texts(content: str | Sequence[Any]) -> list[str]:

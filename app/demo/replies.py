@@ -161,10 +161,10 @@ def _stop_reason(blocks: Sequence[Say | Use]) -> str:
 
 def _usage_before(body: Mapping[str, Any]) -> dict[str, int]:
     """What the request weighs: its last message is new, all before it was seen and cached."""
-    messages = body.get("messages") or [""]
+    messages = body.get("messages") or [{}]
     new = _tokens(json.dumps(messages[-1]))
     seen = _tokens(json.dumps([body.get("system"), body.get("tools"), messages[:-1]]))
-    first = len(messages) == 1
+    first = not any(message.get("role") == "assistant" for message in messages)
     return {
         "input_tokens": new,
         "cache_creation_input_tokens": seen if first else 0,

@@ -1,0 +1,1 @@
+"""The whole loop on one machine, with no account: stand-ins that say what they are."""

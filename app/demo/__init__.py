@@ -1,1 +1,1 @@
-"""The whole loop on one machine, with no account: stand-ins that say what they are."""
+"""The whole loop on one machine with no account: a stand-in GitHub, a scripted model, and a story to see them with."""

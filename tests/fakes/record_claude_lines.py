@@ -17,7 +17,9 @@ from tests.fakes.claude import Session
 
 SAMPLES = Path(__file__).parent / "claude_lines"
 IDENTIFIER = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?:msg|toolu|req)_[0-9a-f]{24}|(?<=\[main )[0-9a-f]{7,40}"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|(?:msg|toolu|req)_[0-9a-f]{24}"
+    r'|(?<=\[main )[0-9a-f]{7,40}|(?<="sha": ")[0-9a-f]{7,40}'
 )
 FIXED: dict[str, Any] = {"timestamp": "2026-01-01T00:00:00.000Z", "resetsAt": 1767225600, "request_sent_wall_ms": 0}
 
@@ -87,8 +89,11 @@ def _neutral(text: str, root: str) -> str:
         number = len(names) + 1
         old = found.group()
         prefix, bar, _ = old.rpartition("_")
-        new = f"{prefix}{bar}{number:024x}" if bar else f"00000000-0000-4000-8000-{number:012x}"
-        return names.setdefault(old, new if len(old) > 24 else f"{number:07x}")
+        if bar:
+            new = f"{prefix}_{number:024x}"
+        else:
+            new = f"00000000-0000-4000-8000-{number:012x}" if "-" in old else f"{number:07x}"
+        return names.setdefault(old, new)
 
     text = text.replace(root, "/srv/task").replace(re.sub(r"[^A-Za-z0-9]", "-", root), "-srv-task")
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", text)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,11 @@ class Store:
             row = await _one(
                 db, "SELECT * FROM tasks WHERE source = ? AND identity = ?", subject.source, subject.identity
             )
-            task_id = TaskId(row["id"]) if row else await _insert_task(db, subject, repository, branch, wish, now)
+            if row:
+                task_id = TaskId(row["id"])
+                await _follow_rename(db, task_id, subject, repository)
+            else:
+                task_id = await _insert_task(db, subject, repository, branch, wish, now)
             known = await _one(db, "SELECT run_id FROM triggers WHERE uuid = ?", wish.uuid)
             active = await _one(db, f"SELECT id FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
             if known:
@@ -367,6 +371,9 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
         yield Store(database)
 
 
+# How long a process is kept for a person to answer before it is ended and its slot is free.
+PATIENCE = timedelta(minutes=10)
+
 # A run that waits for a person keeps its process, and so its slot, until `waiting_until`; other waits have no process.
 HOLDS_SLOT = (
     "(state IN ('starting', 'running', 'publishing')"
@@ -397,6 +404,16 @@ async def _insert_task(
         ),
     )
     return TaskId(cursor.lastrowid or 0)
+
+
+async def _follow_rename(db: aiosqlite.Connection, task_id: TaskId, subject: Subject, repository: Repository) -> None:
+    await db.execute(
+        "UPDATE tasks SET key = ?, url = ?, title = ?, repository = ?, clone_url = ?, default_branch = ? WHERE id = ?",
+        (
+            *(subject.key, subject.url, subject.title),
+            *(repository.full_name, repository.clone_url, repository.default_branch, task_id),
+        ),
+    )
 
 
 async def _queue(db: aiosqlite.Connection, task_id: TaskId, trigger: TriggerKind, login: str, actor_id: int) -> RunId:
@@ -482,10 +499,10 @@ async def _append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | Non
     match event:
         case happened.InstructionTaken(uuid=known):
             await db.execute("UPDATE triggers SET acknowledged = 1 WHERE uuid = ?", (known,))
-        case happened.WorkspacePrepared(base_sha=sha):
-            await db.execute("UPDATE tasks SET base_sha = ? WHERE id = ?", (sha, task_id))
-        case happened.BranchPushed(branch=branch, sha=sha):
-            await db.execute("UPDATE tasks SET branch = ?, pushed_sha = ? WHERE id = ?", (branch, sha, task_id))
+        case happened.WorkspacePrepared(base_sha=sha, branch=branch):
+            await db.execute("UPDATE tasks SET base_sha = ?, branch = ? WHERE id = ?", (sha, branch, task_id))
+        case happened.BranchPushed(sha=sha):
+            await db.execute("UPDATE tasks SET pushed_sha = ? WHERE id = ?", (sha, task_id))
         case happened.PullRequestOpened(number=number, url=url):
             await db.execute(
                 "UPDATE tasks SET pull_request_number = ?, pull_request_url = ?, pull_request_state = 'open',"
@@ -514,5 +531,16 @@ async def _append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | Non
                 " ON CONFLICT (day) DO UPDATE SET usd = usd + excluded.usd",
                 (now[:10], dollars),
             )
+        case happened.ApprovalAsked() if run_id is not None:
+            await _wait_for_person(db, run_id, WaitingFor.approval)
+        case happened.QuestionAsked() if run_id is not None:
+            await _wait_for_person(db, run_id, WaitingFor.answer)
         case _:
             pass
+
+
+async def _wait_for_person(db: aiosqlite.Connection, run_id: RunId, what: WaitingFor) -> None:
+    """Running → waiting, with the process kept for a while. A second question asked meanwhile changes nothing."""
+    row = await _one(db, "SELECT state FROM runs WHERE id = ?", run_id)
+    if row and row["state"] == RunState.running:
+        await _move(db, run_id, RunState.waiting, what, _now() + PATIENCE)

@@ -34,7 +34,14 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.starting: frozenset({RunState.running, RunState.waiting, RunState.failed, RunState.stopped}),
     RunState.running: frozenset({RunState.waiting, RunState.publishing, RunState.failed, RunState.stopped}),
     RunState.waiting: frozenset(
-        {RunState.starting, RunState.running, RunState.publishing, RunState.failed, RunState.stopped}
+        {
+            RunState.waiting,  # for something else
+            RunState.starting,
+            RunState.running,
+            RunState.publishing,
+            RunState.failed,
+            RunState.stopped,
+        }
     ),
     RunState.publishing: frozenset({RunState.waiting, RunState.succeeded, RunState.failed, RunState.stopped}),
     RunState.succeeded: frozenset(),

@@ -1,1 +1,1 @@
-"""The whole loop on one machine: stand-ins for what otherwise lives on someone else's."""
+"""The whole loop on one machine with no account: a stand-in GitHub, a scripted model, and a story to see them with."""

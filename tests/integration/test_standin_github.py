@@ -506,6 +506,7 @@ async def test_conditional_requests_and_pages(ours: Ours) -> None:
 async def test_a_renamed_repository_redirects_to_its_id_and_a_deleted_one_is_gone(ours: Ours) -> None:
     token = await ours.token()
     ours.world.rename_repository("octo/hello", "greetings")
+    assert "refs/heads/main" in (await git("ls-remote", remote(ours, token)))[1]
     status, _, headers = await ours.ask("GET", "/repos/octo/hello/issues", token=token)
     assert status == 301
     assert await ours.call("GET", headers["Location"], token=token) == []
@@ -528,6 +529,35 @@ async def test_a_pull_request_from_a_fork(ours: Ours, tmp_path: Path) -> None:
         await world.act("mallory").label(pull, "claude")
     with pytest.raises(Refused):
         await world.act("mallory").comment(await world.act("alice").open_issue("octo/hello", "x"), "I cannot see this")
+
+
+async def test_a_pull_request_somebody_merged_by_hand_is_merged(ours: Ours, tmp_path: Path) -> None:
+    sha = await branch_with_a_change(ours, tmp_path)
+    pull = await Actor(ours.world, ours.app.bot, ours.app).open_pull("octo/hello", "Mend", "claude/issue-1-x", "main")
+    person = ours.world.token_of("alice")
+    url = remote(ours, person).replace("x-access-token", "alice")
+    await git("push", "--quiet", url, "HEAD:refs/heads/main", cwd=tmp_path / "claude-issue-1-x")
+    assert pull.state == "closed"
+    assert pull.pull
+    assert (pull.pull.merged_by, pull.pull.merge_commit_sha) == (ours.world.user("alice"), sha)
+    assert ours.world.ledger.pushes[-1].actor == "alice"
+
+
+async def test_two_that_conflict_cannot_be_merged(ours: Ours, tmp_path: Path) -> None:
+    world = ours.world
+    bot, alice = Actor(world, ours.app.bot, ours.app), world.act("alice")
+    pulls = []
+    for text in ("two", "three"):
+        await branch_with_a_change(ours, tmp_path, f"claude/{text}", text)
+        pulls.append(await bot.open_pull("octo/hello", text, f"claude/{text}", "main"))
+    await alice.merge(pulls[0])
+    assert pulls[1].pull
+    assert not pulls[1].pull.mergeable
+    with pytest.raises(Refused, match="merge conflicts"):
+        await alice.merge(pulls[1])
+    token = await ours.token()
+    shape = await ours.call("GET", "/repos/octo/hello/pulls/2", token=token)
+    assert (shape["mergeable"], shape["mergeable_state"]) == (False, "dirty")
 
 
 async def test_history_of_a_text_is_told_by_graphql(ours: Ours) -> None:

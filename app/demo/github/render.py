@@ -18,6 +18,7 @@ HARMLESS = re.compile(
     r"<(/?)(details|summary|sub|sup|kbd|br|b|i|em|strong|code|p|h[1-6]|table|tr|td|th|hr)(\s+open)?\s*/?>",
     re.IGNORECASE,
 )
+HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d{1,9})")
 TASK = re.compile(r"\[([ xX])\]\s+")
 
 
@@ -31,13 +32,14 @@ class DiffFile:
     path: str
     added: int = 0
     deleted: int = 0
-    lines: list[tuple[str, str]] = field(default_factory=list)
+    lines: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def diff_files(patch: str) -> list[DiffFile]:
-    """`git diff` output as files of (kind, text) lines; kinds are add, del, hunk, meta and same."""
+    """`git diff` output as files of (kind, number on the new side, text); kinds are add, del, hunk, meta and same."""
     files: list[DiffFile] = []
     in_hunk = False
+    number = 0
     for raw in patch.split("\n"):
         line = CONTROL.sub("", raw)
         if line.startswith("diff --git "):
@@ -47,18 +49,22 @@ def diff_files(patch: str) -> list[DiffFile]:
             continue
         elif line.startswith("@@"):
             in_hunk = True
-            files[-1].lines.append(("hunk", line))
+            start = HUNK.match(line)
+            number = int(start[1]) if start else 0
+            files[-1].lines.append(("hunk", "", line))
         elif not in_hunk:
             if line.startswith(("Binary", "new file", "deleted file", "rename", "old mode", "new mode")):
-                files[-1].lines.append(("meta", line))
+                files[-1].lines.append(("meta", "", line))
         elif line.startswith("+"):
             files[-1].added += 1
-            files[-1].lines.append(("add", line))
+            files[-1].lines.append(("add", str(number), line))
+            number += 1
         elif line.startswith("-"):
             files[-1].deleted += 1
-            files[-1].lines.append(("del", line))
+            files[-1].lines.append(("del", "", line))
         elif line:
-            files[-1].lines.append(("same", line))
+            files[-1].lines.append(("same", str(number), line))
+            number += line[0] == " "
     return files
 
 

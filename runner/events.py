@@ -1,7 +1,8 @@
 """What happened to a task: past tense, frozen, with a JSON codec. The store appends them and never changes one."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, get_args
 
@@ -34,10 +35,11 @@ class InstructionTaken:
 
 @dataclass(frozen=True, slots=True)
 class WorkspacePrepared:
-    """The repository is checked out on the task's branch, from `base_sha` of the branch `base`."""
+    """The repository is checked out on the new branch `branch`, from `base_sha` of the branch `base`."""
 
     base: str
     base_sha: str
+    branch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +179,10 @@ class RetryPlanned:
 
 @dataclass(frozen=True, slots=True)
 class QuotaReached:
-    """The usage limit is reached; it resets at `until` (RFC 3339)."""
+    """`what` is used up; it resets at `until` (RFC 3339)."""
 
     until: str
+    what: str = "Claude's usage limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,3 +283,18 @@ def decode(kind: str, data: str) -> Event:
         values["items"] = tuple(ChecklistItem(**item) for item in values["items"])
     event: Event = cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
     return event
+
+
+def with_text(event: Event, change: Callable[[str], str]) -> Event:
+    """The same event with every text in it changed; by a redactor, say."""
+    changed: dict[str, Any] = {}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, str):
+            changed[field.name] = change(value)
+        elif isinstance(value, tuple):
+            changed[field.name] = tuple(
+                ChecklistItem(change(one.text), one.state) if isinstance(one, ChecklistItem) else change(one)
+                for one in value
+            )
+    return replace(event, **changed)

@@ -76,6 +76,7 @@ class Spec:
     author: str
     co_author: str
     permission_mode: str
+    merge_sha: str | None = None
     allowed_tools: tuple[str, ...] = ()
     model: str | None = None
     system_prompt: str = ""

@@ -26,11 +26,6 @@ class RunState(StrEnum):
         """Not ended yet: queued, at work, waiting or publishing."""
         return self not in ENDED
 
-    @property
-    def holds_slot(self) -> bool:
-        """Counts against CCO_MAX_RUNS."""
-        return self in {RunState.starting, RunState.running, RunState.publishing}
-
 
 ENDED = frozenset({RunState.succeeded, RunState.failed, RunState.stopped})
 
@@ -39,7 +34,14 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.starting: frozenset({RunState.running, RunState.waiting, RunState.failed, RunState.stopped}),
     RunState.running: frozenset({RunState.waiting, RunState.publishing, RunState.failed, RunState.stopped}),
     RunState.waiting: frozenset(
-        {RunState.starting, RunState.running, RunState.publishing, RunState.failed, RunState.stopped}
+        {
+            RunState.waiting,  # for something else
+            RunState.starting,
+            RunState.running,
+            RunState.publishing,
+            RunState.failed,
+            RunState.stopped,
+        }
     ),
     RunState.publishing: frozenset({RunState.waiting, RunState.succeeded, RunState.failed, RunState.stopped}),
     RunState.succeeded: frozenset(),
@@ -162,7 +164,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A wish as stored. `run_id` is the run that answers it; acknowledged once Claude has taken it up."""
+    """A wish as stored. `run_id` is the run that answers it.
+
+    `joined`: it came while that run was active already. `acknowledged`: Claude has taken it up.
+    """
 
     id: int
     task_id: TaskId
@@ -171,6 +176,7 @@ class Trigger:
     actor: Actor
     instruction: str
     uuid: str
+    joined: bool
     acknowledged: bool
     created_at: datetime
 

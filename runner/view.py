@@ -45,8 +45,18 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A commit that is not pushed until a person allows it; each finding is a sentence that names the path."""
+
+    sha: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskView:
     """A task as people see it now. `position` counts the runs ahead in the queue, 0 for the next one.
+
+    `asked` is the oldest question or request that nobody has answered.
 
     Everything from `checklist` on speaks of the latest run. Costs are US dollars over all runs.
     """
@@ -61,7 +71,7 @@ class TaskView:
     said: str
     answer: str
     asked: Asked | None
-    held_back: tuple[str, ...]
+    held_back: HeldBack | None
     retry: RetryPlanned | None
     confined: bool
     last_event: int
@@ -103,14 +113,14 @@ class TaskView:
         change: Change | None = None
         checklist: tuple[ChecklistItem, ...] = ()
         doing = said = answer = ""
-        asked: Asked | None = None
-        held_back: tuple[str, ...] = ()
+        asked: dict[str, Asked] = {}
+        held_back: HeldBack | None = None
         retry: RetryPlanned | None = None
         confined = True
         for recorded in events:
             match recorded.event:
                 case RunQueued():
-                    checklist, doing, said, answer, asked, held_back, retry = (), "", "", "", None, (), None
+                    checklist, doing, said, answer, asked, held_back, retry = (), "", "", "", {}, None, None
                 case LaunchStarted(sandbox=sandbox):
                     retry, confined = None, sandbox != "none"
                 case AgentSaid(text=text):
@@ -121,21 +131,23 @@ class TaskView:
                     checklist = items
                 case BranchPushed() as pushed:
                     change = Change(pushed.sha, pushed.commits, pushed.files, pushed.insertions, pushed.deletions)
-                    held_back = ()
-                case WorkHeldBack(findings=findings):
-                    held_back = findings
+                    held_back = None
+                case WorkHeldBack(sha=sha, findings=findings):
+                    held_back = HeldBack(sha, findings)
                 case ApprovalAsked(request=request, summary=summary):
-                    asked = Asked(request, summary, ())
+                    asked[request] = Asked(request, summary, ())
                 case QuestionAsked(request=request, question=question, options=options):
-                    asked = Asked(request, question, options)
-                case Decided():
-                    asked = None
+                    asked[request] = Asked(request, question, options)
+                case Decided(request=request):
+                    asked.pop(request, None)
+                    if held_back is not None and held_back.sha == request:
+                        held_back = None
                 case RetryPlanned() as planned:
                     retry = planned
                 case TurnEnded(is_error=False, answer=text):
                     answer = text
                 case RunSettled():
-                    asked, retry = None, None
+                    asked, retry = {}, None
                 case _:
                     pass
         return cls(
@@ -148,7 +160,7 @@ class TaskView:
             doing=doing,
             said=said,
             answer=answer,
-            asked=asked,
+            asked=next(iter(asked.values()), None),
             held_back=held_back,
             retry=retry,
             confined=confined,

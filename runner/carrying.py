@@ -1,0 +1,490 @@
+"""Carry out one run: from its slot to its end, one step of the transition table at a time.
+
+Every step looks at what is there before it acts, so that after a restart the run is simply carried on.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from runner import launching, retry, sandbox, spool, workspace
+from runner.engine import Engine, Launch
+from runner.errors import Refusal, TryLater
+from runner.events import (
+    ApprovalAsked,
+    BranchPushed,
+    CommitsExported,
+    Decided,
+    Event,
+    LaunchEnded,
+    LaunchLost,
+    LaunchStarted,
+    QuestionAsked,
+    QuotaReached,
+    Recorded,
+    RetryPlanned,
+    WorkspacePrepared,
+    with_text,
+)
+from runner.launching import Rules
+from runner.mirror import Mirror, Mirrors
+from runner.progress import Progress, events_of
+from runner.publishing import Credentials, Publisher, remote_of
+from runner.secrets import Redactor
+from runner.store import Reading, Store
+from runner.tasks import Outcome, Run, RunId, RunState, Task, WaitingFor
+
+logger = logging.getLogger(__name__)
+
+# How often a spool is looked at, and how often its supervisor's lock.
+LOOK = timedelta(milliseconds=100)
+PROBE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a run needs to be carried out."""
+
+    store: Store
+    engine: Engine
+    mirrors: Mirrors
+    publisher: Publisher
+    credentials: Credentials
+    rules: Rules
+    redactor: Redactor
+    dice: random.Random
+    now: Callable[[], datetime]
+
+
+class Carrier:
+    """One run on its way. `poke` wakes it when something was said to it."""
+
+    def __init__(self, house: House, run_id: RunId) -> None:
+        self._house = house
+        self._store = house.store
+        self._engine = house.engine
+        self._run_id = run_id
+        self._poke = asyncio.Event()
+        self._publishing: asyncio.Task[None] | None = None
+
+    def poke(self) -> None:
+        """A stop, an answer or an instruction is in the store."""
+        self._poke.set()
+
+    async def carry(self) -> None:
+        """Until the run has ended, or waits in line for a slot."""
+        while True:
+            run = await self._store.run(self._run_id)
+            task = await self._store.task(run.task_id)
+            match run.state:
+                case RunState.starting:
+                    await self._start(task, run)
+                case RunState.running:
+                    await self._attend(run)
+                case RunState.waiting if run.waiting_for is WaitingFor.slot:
+                    if not await self._stop_at_rest(run):
+                        return
+                case RunState.waiting if self._keeps_process(run):
+                    await self._attend(run)
+                case RunState.waiting:
+                    await self._wait(run)
+                case RunState.publishing:
+                    await self._publish(task, run)
+                case RunState.queued:
+                    if not await self._stop_at_rest(run):
+                        return
+                case _:
+                    return
+
+    # Starting
+
+    async def _start(self, task: Task, run: Run) -> None:
+        """Prepare the workspace and start the supervisor, unless one was started before we were."""
+        if await self._stop_at_rest(run):
+            return
+        known = _launches(await self._events(run))
+        if run.launch and run.launch not in known and await self._engine.probe(run) is not Launch.absent:
+            await self._store.move(run.id, RunState.running, self._launched(run))
+            return
+        rules = self._house.rules
+        if rules.refusal is not None:
+            await self._store.settle(run.id, Outcome.unworkable, rules.refusal)
+            return
+        if until := await self._budget_resets():
+            used_up = QuotaReached(until.isoformat(), f"today's budget of ${rules.day_dollars:.2f}")
+            await self._store.move(run.id, RunState.waiting, used_up, waiting_for=WaitingFor.quota, waiting_until=until)
+            return
+        try:
+            mirror, merge_sha = await self._prepare(task, run)
+        except Refusal as refusal:
+            await self._store.settle(run.id, Outcome.unworkable, str(refusal))
+            return
+        except TryLater as weather:
+            await self._weather(run, str(weather), weather.after)
+            return
+        if await self._stop_at_rest(await self._store.run(run.id)):
+            return
+        task = await self._store.task(task.id)
+        run = await self._store.begin_launch(run.id)
+        root = self._engine.task_root(task.id)
+        confined: tuple[str, ...] = ()
+        if rules.confinement == "bwrap":
+            confined = sandbox.argv(
+                root,
+                mirror.path / "objects",
+                rules.claude,
+                read_only=rules.read_only,
+                env=launching.environment(rules, root),
+            )
+        events = await self._events(run)
+        answers = _answers_without_process(events)
+        worked = _worked(events, self._house.now())
+        spec = launching.spec(
+            rules,
+            task,
+            run,
+            root,
+            confined,
+            launching.messages(run, await self._store.triggers(run.id), answers),
+            launching.limits(rules, run, worked),
+            merge_sha,
+        )
+        await self._engine.launch(run, spec)
+        await self._store.move(run.id, RunState.running, self._launched(run))
+
+    async def _prepare(self, task: Task, run: Run) -> tuple[Mirror, str | None]:
+        """The mirror up to date and the workspace there; and a commit to merge, if others pushed to our branch."""
+        mirror = self._house.mirrors.of(remote_of(task.repository))
+        await mirror.fetch(await self._house.credentials(task.repository, False))
+        root = self._engine.task_root(task.id)
+        bot = self._house.rules.bot
+        identity = (bot.login, bot.email)
+        if task.base_sha is None:
+            base_sha = await mirror.base(task.repository.default_branch)
+            branch = await _free_branch(mirror, task.branch)
+            workspace.discard_checkout(root)
+            await workspace.prepare(
+                mirror, root, task_id=task.id, branch=branch, base_sha=base_sha, tip_sha=None, identity=identity
+            )
+            prepared = WorkspacePrepared(task.repository.default_branch, base_sha, branch)
+            await self._store.record(task.id, prepared, run_id=run.id)
+            return mirror, None
+        theirs = await mirror.head(task.branch)
+        await workspace.prepare(
+            mirror,
+            root,
+            task_id=task.id,
+            branch=task.branch,
+            base_sha=task.base_sha,
+            tip_sha=task.pushed_sha,
+            identity=identity,
+        )
+        if theirs is None or theirs == task.pushed_sha:
+            return mirror, None
+        await mirror.pin(task.id, theirs, "theirs")
+        return mirror, theirs
+
+    def _launched(self, run: Run) -> LaunchStarted:
+        return LaunchStarted(run.launch, self._house.rules.confinement)
+
+    async def _budget_resets(self) -> datetime | None:
+        """When today's budget is used up: the next midnight, UTC."""
+        today = self._house.now().astimezone(UTC)
+        budget = self._house.rules.day_dollars
+        if budget is None or await self._store.spent(today.date().isoformat()) < budget:
+            return None
+        return datetime.combine(today.date() + timedelta(days=1), datetime.min.time(), UTC)
+
+    # Running
+
+    async def _attend(self, run: Run) -> None:
+        """Follow the spool, and pass on what is said to Claude, until the launch is over."""
+        directory = self._engine.spool(run)
+        reading = await self._store.reading(run.id)
+        memory = Progress.from_json(reading.progress)
+        offset = reading.offset
+        sent: set[str] = set()
+        next_probe = 0.0
+        parked = False
+        clock = asyncio.get_running_loop().time
+        self._poke.set()
+        while True:
+            over = clock() >= next_probe and await self._is_over(run)
+            next_probe = max(next_probe, clock() + PROBE.total_seconds()) if clock() >= next_probe else next_probe
+            occurred: list[Event] = []
+            for line in spool.follow(directory, offset):
+                occurred += events_of(line, memory)
+                offset = line.end
+            if occurred or offset != reading.offset:
+                reading = Reading(offset, memory.to_json())
+                await self._store.read_on(run.id, reading, [self._redacted(event) for event in occurred])
+            if any(isinstance(event, CommitsExported) for event in occurred):
+                self._publish_meanwhile(run)
+            if over:
+                break
+            if occurred or self._poke.is_set():
+                run = await self._store.run(run.id)
+            if self._poke.is_set():
+                self._poke.clear()
+                await self._pass_on(run, sent)
+            if not parked and run.state is RunState.waiting and self._patience_is_over(run):
+                self._engine.send(run, "stop", f"park-{run.id}-{run.launch}", why="nobody answered; the work is kept")
+                parked = True
+            if spool.read_exit(directory) is not None:
+                next_probe = 0.0
+                continue
+            await self._nap(LOOK)
+        await self._conclude(await self._store.run(run.id), parked=parked)
+
+    async def _is_over(self, run: Run) -> bool:
+        return await self._engine.probe(run) in {Launch.ended, Launch.lost, Launch.absent}
+
+    async def _pass_on(self, run: Run, sent: set[str]) -> None:
+        """Hand over what was said and not yet handed over. Sending twice is harmless: each uuid is heard once."""
+        if run.stop_asked_by is not None:
+            self._engine.send(run, "stop", f"stop-{run.id}-{run.launch}", why=f"{run.stop_asked_by} asked for it")
+        in_spec = {message.uuid for message in spool.read_spec(self._engine.spool(run)).messages}
+        for trigger in await self._store.triggers(run.id):
+            if trigger.uuid not in sent | in_spec and not trigger.acknowledged:
+                self._engine.send(run, "steer", trigger.uuid, text=trigger.instruction, actor=trigger.actor.login)
+                sent.add(trigger.uuid)
+        for decided in _decided_in_this_launch(await self._events(run)):
+            if decided.request not in sent:
+                self._engine.send(
+                    run,
+                    "permit",
+                    f"permit-{decided.request}",
+                    request=decided.request,
+                    allowed=decided.allowed,
+                    text=decided.text,
+                    actor=decided.actor,
+                )
+                sent.add(decided.request)
+        if run.state is RunState.waiting and (await self._store.view(run.task_id)).asked is None:
+            await self._store.move(run.id, RunState.running)
+
+    def _publish_meanwhile(self, run: Run) -> None:
+        """Push what there is so far, so that there is a draft to look at. What fails now is done at the end."""
+        if self._publishing is None or self._publishing.done():
+            self._publishing = asyncio.create_task(self._publish_so_far(run))
+
+    async def _publish_so_far(self, run: Run) -> None:
+        done: CommitsExported | None = None
+        while (latest := _last_exported(await self._events(run))) and latest != done:
+            try:
+                await self._house.publisher.publish(
+                    await self._store.task(run.task_id), run, self._bundle(run, latest), latest
+                )
+            except (Refusal, TryLater) as reason:
+                logger.info("commits are kept for the end of the run: %s", reason)
+            done = latest
+
+    async def _conclude(self, run: Run, *, parked: bool) -> None:
+        """The launch is over: what now?"""
+        if self._publishing is not None:
+            await self._publishing
+        ending = spool.read_exit(self._engine.spool(run))
+        await self._engine.kill(run.id)
+        over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
+        if parked and run.state is RunState.waiting and run.stop_asked_by is None:
+            await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
+            return
+        verdict = retry.decide(ending, run.attempt, self._house.now(), self._house.dice)
+        match verdict:
+            case _ if run.stop_asked_by is not None:
+                await self._go_publish(run, Outcome.stopped, f"{run.stop_asked_by} stopped it.", over)
+            case retry.Retry(after=after, what=what):
+                until = self._house.now() + after
+                planned = RetryPlanned(what, run.attempt + 1, until.isoformat())
+                await self._store.move(
+                    run.id,
+                    RunState.waiting,
+                    over,
+                    planned,
+                    waiting_for=WaitingFor.weather,
+                    waiting_until=until,
+                )
+            case retry.WaitUntil(moment=until):
+                reached = QuotaReached(until.isoformat())
+                await self._store.move(
+                    run.id, RunState.waiting, over, reached, waiting_for=WaitingFor.quota, waiting_until=until
+                )
+            case retry.Settle(outcome=outcome, reason=reason):
+                await self._go_publish(run, outcome, self._house.redactor.redact(reason), over)
+
+    async def _go_publish(self, run: Run, outcome: Outcome, reason: str, over: Event) -> None:
+        await self._store.move(run.id, RunState.publishing, over, outcome=outcome, reason=reason)
+
+    # Waiting
+
+    def _keeps_process(self, run: Run) -> bool:
+        return run.waiting_for in {WaitingFor.approval, WaitingFor.answer} and run.waiting_until is not None
+
+    def _patience_is_over(self, run: Run) -> bool:
+        return run.waiting_until is not None and self._house.now() >= run.waiting_until
+
+    async def _wait(self, run: Run) -> None:
+        """For the weather, a quota, or a person, without a process."""
+        if await self._stop_at_rest(run):
+            return
+        if run.waiting_for in {WaitingFor.approval, WaitingFor.answer}:
+            await self._wait_for_person(run)
+            return
+        while run.waiting_until is not None and (left := run.waiting_until - self._house.now()) > timedelta(0):
+            self._poke.clear()
+            await self._nap(min(left, timedelta(minutes=1)))
+            if await self._stop_at_rest(await self._store.run(run.id)):
+                return
+        if run.outcome is not None:  # it was on its way out
+            await self._store.move(run.id, RunState.publishing)
+        else:
+            await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+
+    async def _wait_for_person(self, run: Run) -> None:
+        """Held-back work goes out or is withheld; a question answered late gets a new launch to hear it."""
+        while True:
+            self._poke.clear()
+            view = await self._store.view(run.task_id)
+            decided = _last_decision(await self._events(run))
+            if run.outcome is not None and decided is not None and not view.held_back:
+                if decided.allowed:
+                    await self._store.move(run.id, RunState.publishing)
+                else:
+                    reason = f"{decided.actor} said no, so the work was not pushed."
+                    await self._store.settle(run.id, Outcome.withheld, reason)
+                return
+            if run.outcome is None and view.asked is None:
+                await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+                return
+            await self._poke.wait()
+            if await self._stop_at_rest(await self._store.run(run.id)):
+                return
+
+    async def _stop_at_rest(self, run: Run) -> bool:
+        """End a run that someone stopped while it had no process."""
+        if run.stop_asked_by is None:
+            return False
+        await self._store.settle(run.id, Outcome.stopped, f"{run.stop_asked_by} stopped it.")
+        return True
+
+    async def _weather(self, run: Run, what: str, after: timedelta | None) -> None:
+        """Something outside is down: again later, or an end when it does not clear."""
+        verdict = retry.backoff(what, run.attempt, self._house.dice, after)
+        if isinstance(verdict, retry.Settle):
+            await self._store.settle(run.id, verdict.outcome, verdict.reason)
+            return
+        until = self._house.now() + verdict.after
+        await self._store.move(
+            run.id,
+            RunState.waiting,
+            RetryPlanned(what, run.attempt + 1, until.isoformat()),
+            waiting_for=WaitingFor.weather,
+            waiting_until=until,
+        )
+
+    # Publishing
+
+    async def _publish(self, task: Task, run: Run) -> None:
+        """The last of the work goes out, then the run ends as it was meant to."""
+        events = await self._events(run)
+        outcome, reason = run.outcome or Outcome.delivered, run.reason
+        try:
+            if latest := _last_exported(events):
+                held = await self._house.publisher.publish(task, run, self._bundle(run, latest), latest)
+                if held is not None and held.is_final:
+                    await self._store.settle(run.id, Outcome.withheld, held.findings[0].sentence)
+                    return
+                if held is not None:
+                    await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.approval)
+                    return
+            task = await self._store.task(task.id)
+            pushed = any(isinstance(one.event, BranchPushed) for one in await self._events(run))
+            if outcome is Outcome.delivered and not pushed:
+                outcome = Outcome.answered
+            if outcome in {Outcome.delivered, Outcome.answered} and task.pull_request is not None:
+                await self._house.publisher.finish(task, run)
+        except Refusal as refusal:
+            outcome, reason = Outcome.unworkable, str(refusal)
+        except TryLater as weather:
+            await self._weather(run, str(weather), weather.after)
+            return
+        await self._store.settle(run.id, outcome, reason)
+
+    # The rest
+
+    async def _events(self, run: Run) -> list[Recorded]:
+        """The run's own events, in order."""
+        recorded = await self._store.events(task_id=run.task_id, limit=-1)
+        return [one for one in recorded if one.run_id == run.id]
+
+    def _redacted(self, event: Event) -> Event:
+        return with_text(event, self._house.redactor.redact)
+
+    def _bundle(self, run: Run, exported: CommitsExported) -> Path:
+        return self._engine.spool_of(run.task_id, run.id, exported.launch) / "bundles" / str(exported.number)
+
+    async def _nap(self, length: timedelta) -> None:
+        """Sleep, unless poked."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(length.total_seconds()):
+                await self._poke.wait()
+
+
+async def _free_branch(mirror: Mirror, wanted: str) -> str:
+    """The branch itself, or with -2, -3 …: never one that is there already."""
+    for name in itertools.chain([wanted], (f"{wanted}-{n}" for n in itertools.count(2))):
+        if await mirror.head(name) is None:
+            return name
+    raise AssertionError("counting has no end")
+
+
+def _launches(events: Sequence[Recorded]) -> set[int]:
+    return {one.event.launch for one in events if isinstance(one.event, LaunchStarted)}
+
+
+def _last_exported(events: Sequence[Recorded]) -> CommitsExported | None:
+    return next((one.event for one in reversed(events) if isinstance(one.event, CommitsExported)), None)
+
+
+def _last_decision(events: Sequence[Recorded]) -> Decided | None:
+    return next((one.event for one in reversed(events) if isinstance(one.event, Decided)), None)
+
+
+def _since(events: Sequence[Recorded], *kinds: type[Event]) -> Sequence[Recorded]:
+    """What came behind the last event of one of these kinds; all, if there is none."""
+    behind = [n for n, one in enumerate(events) if isinstance(one.event, kinds)]
+    return events[behind[-1] + 1 :] if behind else events
+
+
+def _decided_in_this_launch(events: Sequence[Recorded]) -> list[Decided]:
+    return [one.event for one in _since(events, LaunchStarted) if isinstance(one.event, Decided)]
+
+
+def _answers_without_process(events: Sequence[Recorded]) -> list[str]:
+    """What people answered after the process that asked had ended."""
+    asked = {one.event.request: one.event for one in events if isinstance(one.event, ApprovalAsked | QuestionAsked)}
+    said: list[str] = []
+    for one in _since(events, LaunchEnded, LaunchLost):
+        if isinstance(one.event, Decided) and one.event.request in asked:
+            what = asked[one.event.request]
+            matter = what.question if isinstance(what, QuestionAsked) else what.summary
+            answer = one.event.text or ("yes, go ahead" if one.event.allowed else "no, do not do that")
+            said.append(f"You asked: {matter}\n{one.event.actor} answers: {answer}")
+    return said
+
+
+def _worked(events: Sequence[Recorded], now: datetime) -> timedelta:
+    """How long the run's launches have lasted so far, without the waits between them."""
+    total, since = timedelta(0), None
+    for one in events:
+        if isinstance(one.event, LaunchStarted):
+            since = one.at
+        elif isinstance(one.event, LaunchEnded | LaunchLost) and since is not None:
+            total, since = total + (one.at - since), None
+    return total if since is None else total + (now - since)

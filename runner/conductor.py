@@ -1,0 +1,99 @@
+"""Claim queued runs, carry each out, pass on what people say, and after a restart pick up every run where it was."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from runner.carrying import Carrier, House
+from runner.events import Decided, StopAsked
+from runner.store import Submission, Submitted
+from runner.tasks import Outcome, Repository, RunId, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
+
+logger = logging.getLogger(__name__)
+
+# After a bug in our own code a run is looked at again, not dropped and not hammered.
+AFTER_A_BUG = timedelta(seconds=30)
+
+
+class Conductor:
+    """The one place where runs are started, spoken to and stopped."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._store = house.store
+        self._carriers: dict[RunId, Carrier] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled. Agents go on without us: cancelling ends none of them."""
+        try:
+            for active in await self._store.active_runs():
+                if active.state is not RunState.queued and active.waiting_for is not WaitingFor.slot:
+                    self._carry(active.id)
+            async for _ in self._store.feed.listen():
+                await self._claim()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def submit(self, subject: Subject, repository: Repository, branch: str, wish: Wish) -> Submission:
+        """A wish becomes a run, or is handed to the one that is active; an answer to its question, if it asked one."""
+        submission = await self._store.submit(subject, repository, branch, wish)
+        if submission.kind is Submitted.joined:
+            run = submission.run
+            if run.waiting_for is WaitingFor.answer and wish.kind is TriggerKind.command:
+                await self.decide(run.task_id, wish.actor.login, allowed=True, text=wish.instruction)
+            self._poke(run.id)
+        return submission
+
+    async def stop(self, task_id: TaskId, actor: str, why: str) -> bool:
+        """Ask the active run to end; False if there is none. The work so far is kept and pushed."""
+        run = await self._store.active_run(task_id)
+        if run is None:
+            return False
+        if run.stop_asked_by is None:
+            await self._store.record(task_id, StopAsked(actor, why), run_id=run.id)
+        if run.id not in self._carriers and run.state in {RunState.queued, RunState.waiting}:
+            await self._store.settle(run.id, Outcome.stopped, f"{actor} stopped it before it began.")
+        self._poke(run.id)
+        return True
+
+    async def decide(self, task_id: TaskId, actor: str, *, allowed: bool, text: str = "") -> bool:
+        """Answer what the run waits for a person to say; False if it waits for nothing of the kind."""
+        view = await self._store.view(task_id)
+        request = view.asked.request if view.asked else view.held_back.sha if view.held_back else None
+        if request is None or not view.state.is_active:
+            return False
+        await self._store.record(task_id, Decided(request, actor, allowed, text), run_id=view.run.id)
+        self._poke(view.run.id)
+        return True
+
+    def _poke(self, run_id: RunId) -> None:
+        if carrier := self._carriers.get(run_id):
+            carrier.poke()
+
+    async def _claim(self) -> None:
+        rules = self._house.rules
+        while run := await self._store.claim(rules.max_runs, rules.max_starting):
+            self._carry(run.id)
+
+    def _carry(self, run_id: RunId) -> None:
+        carrier = Carrier(self._house, run_id)
+        self._carriers[run_id] = carrier
+        task = asyncio.create_task(self._until_done(carrier, run_id), name=f"run {run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _until_done(self, carrier: Carrier, run_id: RunId) -> None:
+        while True:
+            try:
+                await carrier.carry()
+            except Exception:  # a bug: said once each time, and the run is not lost
+                logger.exception("run %s hit a bug; it is looked at again in %s", run_id, AFTER_A_BUG)
+                await asyncio.sleep(AFTER_A_BUG.total_seconds())
+            else:
+                break
+        if self._carriers.get(run_id) is carrier:
+            del self._carriers[run_id]
+        self._store.feed.ring()  # a slot may be free

@@ -1,0 +1,102 @@
+"""Bring commits home: import the bundle, look at what is in it, push that exact commit, open the pull request."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from runner.events import BranchPushed, CommitsExported, Decided, PullRequestOpened, PullRequestReady, WorkHeldBack
+from runner.inspection import Finding, inspect
+from runner.mirror import Mirrors
+from runner.remotes import Credential, Remote
+from runner.store import Store
+from runner.tasks import PullRequest, Repository, Run, Task
+from runner.view import TaskView
+
+
+class Forge(Protocol):
+    """The place that hosts the code, as far as the runner needs it."""
+
+    async def open_pull_request(self, view: TaskView) -> PullRequest:
+        """The draft pull request of the task's branch: found by its head branch, else made."""
+
+    async def mark_ready(self, view: TaskView) -> PullRequest:
+        """Out of draft, with the final words."""
+
+
+Credentials = Callable[[Repository, bool], Awaitable[Credential | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """The commit is not pushed until a person says so; with a secret in it, never."""
+
+    sha: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_final(self) -> bool:
+        """Nobody can allow a known secret out."""
+        return any(finding.kind == "secret" for finding in self.findings)
+
+
+class Publisher:
+    """What a run publishes, through our own mirror and never from where the agent writes."""
+
+    def __init__(
+        self, store: Store, mirrors: Mirrors, forge: Forge, credentials: Credentials, secrets: Sequence[str]
+    ) -> None:
+        self._store = store
+        self._mirrors = mirrors
+        self._forge = forge
+        self._credentials = credentials
+        self._secrets = secrets
+
+    async def publish(self, task: Task, run: Run, bundle: Path, exported: CommitsExported) -> HeldBack | None:
+        """Import, inspect, push, and see to it that there is a pull request. Doing it again changes nothing.
+
+        Raises Refusal (the sentence for the person) or TryLater.
+        """
+        if task.base_sha is None:
+            raise ValueError(f"task {task.id} has no base: its workspace was never prepared")
+        mirror = self._mirrors.of(remote_of(task.repository))
+        number = exported.launch * 10_000 + exported.number
+        sha = await mirror.import_bundle(task.id, run.id, number, bundle)
+        if not await mirror.changed(task.base_sha, sha) and task.pushed_sha is None:
+            return None
+        if sha != task.pushed_sha:
+            findings = tuple(await inspect(mirror, task.base_sha, sha, self._secrets))
+            held = HeldBack(sha, findings)
+            if findings and (held.is_final or not await self._is_allowed(task, sha)):
+                await self._store.record(
+                    task.id, WorkHeldBack(sha, tuple(finding.sentence for finding in findings)), run_id=run.id
+                )
+                return held
+            credential = await self._credentials(task.repository, True)
+            await mirror.push(sha, task.branch, credential, task.pushed_sha)
+            count = await mirror.count(task.base_sha, sha)
+            await self._store.record(
+                task.id,
+                BranchPushed(task.branch, sha, count.commits, count.files, count.insertions, count.deletions),
+                run_id=run.id,
+            )
+        if task.pull_request is None:
+            opened = await self._forge.open_pull_request(await self._store.view(task.id))
+            await self._store.record(task.id, PullRequestOpened(opened.number, opened.url), run_id=run.id)
+        return None
+
+    async def finish(self, task: Task, run: Run) -> None:
+        """The work is done: out of draft."""
+        ready = await self._forge.mark_ready(await self._store.view(task.id))
+        await self._store.record(task.id, PullRequestReady(ready.number), run_id=run.id)
+
+    async def _is_allowed(self, task: Task, sha: str) -> bool:
+        recorded = await self._store.events(task_id=task.id, limit=-1)
+        return any(
+            isinstance(one.event, Decided) and one.event.request == sha and one.event.allowed for one in recorded
+        )
+
+
+def remote_of(repository: Repository) -> Remote:
+    """Where git finds a repository."""
+    return Remote(repository.clone_url, repository.host, repository.full_name)

@@ -1,0 +1,546 @@
+"""Tasks, runs, triggers, events and receipts in SQLite. Every change of state and its cause are one transaction."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from runner import events as happened
+from runner.database import Database, from_text, open_database, to_text
+from runner.deliveries import Deliveries
+from runner.events import Event, Recorded
+from runner.feed import Feed
+from runner.rows import ACTIVE, run_of, task_of, trigger_of
+from runner.tasks import (
+    Outcome,
+    Repository,
+    Run,
+    RunId,
+    RunState,
+    Subject,
+    Task,
+    TaskId,
+    Trigger,
+    TriggerKind,
+    WaitingFor,
+    Wish,
+    check_transition,
+)
+from runner.view import TaskView
+
+
+class Submitted(StrEnum):
+    """What became of a wish."""
+
+    queued = "queued"  # a run was made for it
+    joined = "joined"  # it was handed to the run that is active
+    unchanged = "unchanged"  # we had it already: a redelivery, or a second label
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The task and the run that a wish belongs to, and what became of it."""
+
+    task: Task
+    run: Run
+    kind: Submitted
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a reporter has said about a task, by digest, and where (`reference`: a comment id, a Slack timestamp)."""
+
+    task_id: TaskId
+    reporter: str
+    digest: str
+    reference: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far the spool of a run's current launch has been read, and the memory that goes with that offset."""
+
+    offset: int
+    progress: dict[str, Any]
+
+
+class Store:
+    """The durable state. Readers are woken by `feed` after each commit."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.deliveries = Deliveries(database)
+        self.feed = Feed()
+
+    # Writing
+
+    async def submit(self, subject: Subject, repository: Repository, branch: str, wish: Wish) -> Submission:
+        """Make the task if need be, and a run for the wish, or hand it to the run that is active.
+
+        A wish whose uuid is known changes nothing, nor does a label on a task that is being worked on.
+        """
+        async with self._changing() as db:
+            now = to_text(_now())
+            row = await _one(
+                db, "SELECT * FROM tasks WHERE source = ? AND identity = ?", subject.source, subject.identity
+            )
+            if row:
+                task_id = TaskId(row["id"])
+                await _follow_rename(db, task_id, subject, repository)
+            else:
+                task_id = await _insert_task(db, subject, repository, branch, wish, now)
+            known = await _one(db, "SELECT run_id FROM triggers WHERE uuid = ?", wish.uuid)
+            active = await _one(db, f"SELECT id FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+            if known:
+                run_id, kind = RunId(known["run_id"]), Submitted.unchanged
+            elif active and wish.kind is TriggerKind.label:
+                run_id, kind = RunId(active["id"]), Submitted.unchanged
+            elif active:
+                run_id, kind = RunId(active["id"]), Submitted.joined
+                await _insert_trigger(db, task_id, run_id, wish, joined=True)
+                given = happened.InstructionGiven(wish.actor.login, wish.instruction, wish.uuid)
+                await _append(db, task_id, run_id, given)
+            else:
+                run_id, kind = await _queue(db, task_id, wish.kind, wish.actor.login, wish.actor.id), Submitted.queued
+                await _insert_trigger(db, task_id, run_id, wish, joined=False)
+        return Submission(await self.task(task_id), await self.run(run_id), kind)
+
+    async def claim(self, max_runs: int, max_starting: int) -> Run | None:
+        """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
+        async with self._changing() as db:
+            counts = await _one(
+                db,
+                f"SELECT count(*) FILTER (WHERE {HOLDS_SLOT}) AS busy, "  # noqa: S608  (constants)
+                f"count(*) FILTER (WHERE state = 'starting') AS starting FROM runs WHERE {ACTIVE}",
+            )
+            if counts is None or counts["busy"] >= max_runs or counts["starting"] >= max_starting:
+                return None
+            row = await _one(db, f"SELECT id FROM runs WHERE {IN_LINE} ORDER BY id LIMIT 1")  # noqa: S608  (a constant)
+            if row is None:
+                return None
+            run_id = RunId(row["id"])
+            await _move(db, run_id, RunState.starting)
+        return await self.run(run_id)
+
+    async def begin_launch(self, run_id: RunId) -> Run:
+        """Number the next launch, and forget how far the last one's spool was read."""
+        async with self._changing() as db:
+            await db.execute(
+                "UPDATE runs SET launch = launch + 1, spool_offset = 0, progress = '{}' WHERE id = ?", (run_id,)
+            )
+        return await self.run(run_id)
+
+    async def move(
+        self,
+        run_id: RunId,
+        to: RunState,
+        *because: Event,
+        waiting_for: WaitingFor | None = None,
+        waiting_until: datetime | None = None,
+        outcome: Outcome | None = None,
+        reason: str | None = None,
+    ) -> Run:
+        """One step of the transition table, with the events that caused it.
+
+        `outcome` given on the way to publishing is the one intended; the end confirms it.
+        """
+        async with self._changing() as db:
+            await _move(db, run_id, to, waiting_for, waiting_until, outcome, reason)
+            await _record(db, run_id, because)
+        return await self.run(run_id)
+
+    async def settle(self, run_id: RunId, outcome: Outcome, reason: str) -> Run:
+        """End a run. What people said to it and Claude never took up is gathered into the next run."""
+        async with self._changing() as db:
+            await _move(db, run_id, outcome.state, outcome=outcome, reason=reason)
+            await _record(db, run_id, (happened.RunSettled(outcome.value, reason),))
+            left = await db.execute_fetchall(
+                "SELECT * FROM triggers WHERE run_id = ? AND joined AND NOT acknowledged ORDER BY id", (run_id,)
+            )
+            rows = list(left)
+            if rows and outcome is not Outcome.stopped:
+                first = trigger_of(rows[0])
+                following = await _queue(db, first.task_id, first.kind, first.actor.login, first.actor.id)
+                await db.executemany(
+                    "UPDATE triggers SET run_id = ?, joined = 0 WHERE id = ?", [(following, row["id"]) for row in rows]
+                )
+        return await self.run(run_id)
+
+    async def record(self, task_id: TaskId, *occurred: Event, run_id: RunId | None = None) -> None:
+        """Append events, and do to the task's and run's rows what they mean."""
+        async with self._changing() as db:
+            for event in occurred:
+                await _append(db, task_id, run_id, event)
+
+    async def read_on(self, run_id: RunId, reading: Reading, occurred: Sequence[Event]) -> None:
+        """What the spool said, and how far it was read, in one transaction: a line is never taken twice."""
+        async with self._changing() as db:
+            await db.execute(
+                "UPDATE runs SET spool_offset = ?, progress = ? WHERE id = ?",
+                (reading.offset, json.dumps(reading.progress), run_id),
+            )
+            await _record(db, run_id, occurred)
+
+    async def begin_again(self, task_id: TaskId, branch: str) -> Task:
+        """A new branch and, in time, a new pull request: the last one was merged or closed."""
+        async with self._changing() as db:
+            await db.execute(
+                "UPDATE tasks SET branch = ?, base_sha = NULL, pushed_sha = NULL, pull_request_number = NULL,"
+                " pull_request_url = NULL, pull_request_state = NULL, pull_request_draft = NULL WHERE id = ?",
+                (branch, task_id),
+            )
+        return await self.task(task_id)
+
+    async def rename(self, host: str, repository_id: int, full_name: str, clone_url: str) -> None:
+        """The repository has a new name; its tasks follow."""
+        async with self._changing() as db:
+            await db.execute(
+                "UPDATE tasks SET key = replace(key, repository || '#', ? || '#'), repository = ?, clone_url = ?"
+                " WHERE host = ? AND repository_id = ?",
+                (full_name, full_name, clone_url, host, repository_id),
+            )
+
+    async def save_receipt(self, receipt: Receipt) -> None:
+        """Remember what was said. Readers are not woken: nothing happened to the task."""
+        async with self._database.transaction() as db:
+            await db.execute(
+                "INSERT OR REPLACE INTO receipts (task_id, reporter, digest, reference, at) VALUES (?, ?, ?, ?, ?)",
+                (receipt.task_id, receipt.reporter, receipt.digest, receipt.reference, to_text(receipt.at)),
+            )
+
+    # Reading
+
+    async def task(self, task_id: TaskId) -> Task:
+        """KeyError if there is none."""
+        row = await self._one("SELECT * FROM tasks WHERE id = ?", task_id)
+        if row is None:
+            raise KeyError(f"there is no task {task_id}")
+        return task_of(row)
+
+    async def task_of(self, source: str, identity: str) -> Task | None:
+        """The task of a subject."""
+        row = await self._one("SELECT * FROM tasks WHERE source = ? AND identity = ?", source, identity)
+        return task_of(row) if row else None
+
+    async def task_of_pull_request(self, host: str, repository_id: int, number: int) -> Task | None:
+        """The task whose current pull request this is."""
+        row = await self._one(
+            "SELECT * FROM tasks WHERE host = ? AND repository_id = ? AND pull_request_number = ?",
+            host,
+            repository_id,
+            number,
+        )
+        return task_of(row) if row else None
+
+    async def find(self, reference: str) -> Task | None:
+        """By what people type: a task's id, `owner/repo#42` (the issue's number or the pull request's), `PROJ-7`."""
+        if reference.isdecimal():
+            row = await self._one("SELECT * FROM tasks WHERE id = ?", int(reference))
+        else:
+            row = await self._one("SELECT * FROM tasks WHERE key = ? COLLATE NOCASE ORDER BY id DESC", reference)
+            repository, mark, number = reference.rpartition("#")
+            if row is None and mark and number.isdecimal():
+                row = await self._one(
+                    "SELECT * FROM tasks WHERE repository = ? COLLATE NOCASE AND pull_request_number = ?",
+                    repository,
+                    int(number),
+                )
+        return task_of(row) if row else None
+
+    async def run(self, run_id: RunId) -> Run:
+        """KeyError if there is none."""
+        row = await self._one("SELECT * FROM runs WHERE id = ?", run_id)
+        if row is None:
+            raise KeyError(f"there is no run {run_id}")
+        return run_of(row)
+
+    async def active_run(self, task_id: TaskId) -> Run | None:
+        """The one run of a task that has not ended."""
+        row = await self._one(f"SELECT * FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+        return run_of(row) if row else None
+
+    async def active_runs(self) -> list[Run]:
+        """All that have not ended, in the order they were asked for."""
+        return [run_of(row) for row in await self._all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")]  # noqa: S608  (a constant)
+
+    async def counts(self) -> dict[RunState, int]:
+        """How many active runs there are in each state."""
+        rows = await self._all(f"SELECT state, count(*) AS n FROM runs WHERE {ACTIVE} GROUP BY state")  # noqa: S608  (a constant)
+        return {RunState(row["state"]): row["n"] for row in rows}
+
+    async def reading(self, run_id: RunId) -> Reading:
+        """How far the spool of the current launch has been read."""
+        row = await self._one("SELECT spool_offset, progress FROM runs WHERE id = ?", run_id)
+        if row is None:
+            raise KeyError(f"there is no run {run_id}")
+        return Reading(row["spool_offset"], json.loads(row["progress"]))
+
+    async def triggers(self, run_id: RunId) -> list[Trigger]:
+        """What a run answers, in the order it was said."""
+        return [
+            trigger_of(row) for row in await self._all("SELECT * FROM triggers WHERE run_id = ? ORDER BY id", run_id)
+        ]
+
+    async def view(self, task_id: TaskId) -> TaskView:
+        """The projection of a task as it stands."""
+        task = await self.task(task_id)
+        runs = [run_of(row) for row in await self._all("SELECT * FROM runs WHERE task_id = ? ORDER BY id", task_id)]
+        recorded = await self.events(task_id=task_id, limit=-1)
+        position: int | None = None
+        if runs[-1].state is RunState.queued or runs[-1].waiting_for is WaitingFor.slot:
+            row = await self._one(f"SELECT count(*) AS n FROM runs WHERE {IN_LINE} AND id < ?", runs[-1].id)  # noqa: S608  (a constant)
+            position = row["n"] if row else 0
+        return TaskView.of(task, runs, recorded, position)
+
+    async def views(
+        self,
+        state: RunState | None = None,
+        repository: str | None = None,
+        limit: int = 50,
+        before: TaskId | None = None,
+    ) -> list[TaskView]:
+        """The latest tasks first; `before` continues behind the last one seen. `state` is that of the latest run."""
+        rows = await self._all(
+            "SELECT tasks.id FROM tasks JOIN runs"
+            " ON runs.id = (SELECT max(id) FROM runs WHERE task_id = tasks.id)"
+            " WHERE (:state IS NULL OR runs.state = :state)"
+            " AND (:repository IS NULL OR tasks.repository = :repository COLLATE NOCASE)"
+            " AND (:before IS NULL OR tasks.id < :before)"
+            " ORDER BY tasks.id DESC LIMIT :limit",
+            {"state": state, "repository": repository, "before": before, "limit": limit},
+        )
+        return [await self.view(TaskId(row["id"])) for row in rows]
+
+    async def events(self, after: int = 0, task_id: TaskId | None = None, limit: int = 500) -> list[Recorded]:
+        """Behind event `after`, oldest first; `limit` -1 is all."""
+        rows = await self._all(
+            "SELECT * FROM events WHERE id > :after AND (:task IS NULL OR task_id = :task) ORDER BY id LIMIT :limit"
+            if task_id is None
+            else "SELECT * FROM events WHERE task_id = :task AND id > :after ORDER BY id LIMIT :limit",
+            {"after": after, "task": task_id, "limit": limit},
+        )
+        return [
+            Recorded(
+                id=row["id"],
+                task_id=TaskId(row["task_id"]),
+                run_id=RunId(row["run_id"]) if row["run_id"] is not None else None,
+                at=from_text(row["at"]),
+                event=happened.decode(row["kind"], row["data"]),
+            )
+            for row in rows
+        ]
+
+    async def receipt(self, task_id: TaskId, reporter: str) -> Receipt | None:
+        """What this reporter last said about the task."""
+        row = await self._one("SELECT * FROM receipts WHERE task_id = ? AND reporter = ?", task_id, reporter)
+        if row is None:
+            return None
+        return Receipt(task_id, reporter, row["digest"], row["reference"], from_text(row["at"]))
+
+    async def spent(self, day: str) -> float:
+        """Dollars spent over all runs on a UTC day (`2026-11-23`)."""
+        row = await self._one("SELECT usd FROM spending WHERE day = ?", day)
+        return float(row["usd"]) if row else 0.0
+
+    async def _one(self, sql: str, *values: object) -> aiosqlite.Row | None:
+        return await _one(self._database.reader, sql, *values)
+
+    async def _all(self, sql: str, *values: object) -> list[aiosqlite.Row]:
+        parameters: Any = values[0] if values and isinstance(values[0], dict) else values
+        return list(await self._database.reader.execute_fetchall(sql, parameters))
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[aiosqlite.Connection]:
+        async with self._database.transaction() as db:
+            yield db
+        self.feed.ring()
+
+
+@asynccontextmanager
+async def open_store(path: Path) -> AsyncIterator[Store]:
+    """The store in this file, made or migrated if need be."""
+    async with open_database(path) as database:
+        yield Store(database)
+
+
+# How long a process is kept for a person to answer before it is ended and its slot is free.
+PATIENCE = timedelta(minutes=10)
+
+# A run that waits for a person keeps its process, and so its slot, until `waiting_until`; other waits have no process.
+HOLDS_SLOT = (
+    "(state IN ('starting', 'running', 'publishing')"
+    " OR (state = 'waiting' AND waiting_for IN ('approval', 'answer') AND waiting_until IS NOT NULL))"
+)
+IN_LINE = "(state = 'queued' OR (state = 'waiting' AND waiting_for = 'slot'))"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _one(db: aiosqlite.Connection, sql: str, *values: object) -> aiosqlite.Row | None:
+    return next(iter(await db.execute_fetchall(sql, values)), None)
+
+
+async def _insert_task(
+    db: aiosqlite.Connection, subject: Subject, repository: Repository, branch: str, wish: Wish, now: str
+) -> TaskId:
+    cursor = await db.execute(
+        "INSERT INTO tasks (source, identity, key, url, title, host, repository_id, repository, clone_url,"
+        " default_branch, requester_login, requester_id, branch, session_id, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(subject.source, subject.identity, subject.key, subject.url, subject.title),
+            *(repository.host, repository.id, repository.full_name, repository.clone_url, repository.default_branch),
+            *(wish.actor.login, wish.actor.id, branch, str(uuid.uuid4()), now, now),
+        ),
+    )
+    return TaskId(cursor.lastrowid or 0)
+
+
+async def _follow_rename(db: aiosqlite.Connection, task_id: TaskId, subject: Subject, repository: Repository) -> None:
+    await db.execute(
+        "UPDATE tasks SET key = ?, url = ?, title = ?, repository = ?, clone_url = ?, default_branch = ? WHERE id = ?",
+        (
+            *(subject.key, subject.url, subject.title),
+            *(repository.full_name, repository.clone_url, repository.default_branch, task_id),
+        ),
+    )
+
+
+async def _queue(db: aiosqlite.Connection, task_id: TaskId, trigger: TriggerKind, login: str, actor_id: int) -> RunId:
+    cursor = await db.execute(
+        "INSERT INTO runs (task_id, state, trigger, actor_login, actor_id, created_at)"
+        " VALUES (?, 'queued', ?, ?, ?, ?)",
+        (task_id, trigger, login, actor_id, to_text(_now())),
+    )
+    run_id = RunId(cursor.lastrowid or 0)
+    await _append(db, task_id, run_id, happened.RunQueued(trigger.value, login))
+    return run_id
+
+
+async def _insert_trigger(
+    db: aiosqlite.Connection, task_id: TaskId, run_id: RunId, wish: Wish, *, joined: bool
+) -> None:
+    await db.execute(
+        "INSERT INTO triggers (task_id, run_id, kind, actor_login, actor_id, instruction, uuid, joined, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(task_id, run_id, wish.kind, wish.actor.login, wish.actor.id),
+            *(wish.instruction, wish.uuid, joined, to_text(_now())),
+        ),
+    )
+
+
+async def _move(
+    db: aiosqlite.Connection,
+    run_id: RunId,
+    to: RunState,
+    waiting_for: WaitingFor | None = None,
+    waiting_until: datetime | None = None,
+    outcome: Outcome | None = None,
+    reason: str | None = None,
+) -> None:
+    """The only statement that changes a run's state."""
+    row = await _one(db, "SELECT state FROM runs WHERE id = ?", run_id)
+    if row is None:
+        raise KeyError(f"there is no run {run_id}")
+    check_transition(RunState(row["state"]), to)
+    now = to_text(_now())
+    await db.execute(
+        "UPDATE runs SET state = :to, waiting_for = :waiting_for, waiting_until = :waiting_until,"
+        " started_at = CASE WHEN :to = 'starting' THEN coalesce(started_at, :now) ELSE started_at END,"
+        " ended_at = CASE WHEN :ended THEN :now END,"
+        " outcome = coalesce(:outcome, outcome), reason = coalesce(:reason, reason)"
+        " WHERE id = :run",
+        {
+            "to": to,
+            "waiting_for": waiting_for,
+            "waiting_until": to_text(waiting_until) if waiting_until else None,
+            "ended": not to.is_active,
+            "now": now,
+            "outcome": outcome,
+            "reason": reason,
+            "run": run_id,
+        },
+    )
+    await db.execute(
+        "UPDATE tasks SET updated_at = ? WHERE id = (SELECT task_id FROM runs WHERE id = ?)", (now, run_id)
+    )
+
+
+async def _record(db: aiosqlite.Connection, run_id: RunId, occurred: Sequence[Event]) -> None:
+    if not occurred:
+        return
+    row = await _one(db, "SELECT task_id FROM runs WHERE id = ?", run_id)
+    if row is None:
+        raise KeyError(f"there is no run {run_id}")
+    for event in occurred:
+        await _append(db, TaskId(row["task_id"]), run_id, event)
+
+
+async def _append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | None, event: Event) -> None:
+    """Append one event, and do to the rows what it means."""
+    kind, data = happened.encode(event)
+    now = to_text(_now())
+    await db.execute(
+        "INSERT INTO events (task_id, run_id, at, kind, data) VALUES (?, ?, ?, ?, ?)",
+        (task_id, run_id, now, kind, data),
+    )
+    await db.execute("UPDATE tasks SET updated_at = ? WHERE id = ?", (now, task_id))
+    match event:
+        case happened.InstructionTaken(uuid=known):
+            await db.execute("UPDATE triggers SET acknowledged = 1 WHERE uuid = ?", (known,))
+        case happened.WorkspacePrepared(base_sha=sha, branch=branch):
+            await db.execute("UPDATE tasks SET base_sha = ?, branch = ? WHERE id = ?", (sha, branch, task_id))
+        case happened.BranchPushed(sha=sha):
+            await db.execute("UPDATE tasks SET pushed_sha = ? WHERE id = ?", (sha, task_id))
+        case happened.PullRequestOpened(number=number, url=url):
+            await db.execute(
+                "UPDATE tasks SET pull_request_number = ?, pull_request_url = ?, pull_request_state = 'open',"
+                " pull_request_draft = 1 WHERE id = ?",
+                (number, url, task_id),
+            )
+        case happened.PullRequestReady(number=number):
+            await db.execute(
+                "UPDATE tasks SET pull_request_draft = 0 WHERE id = ? AND pull_request_number = ?", (task_id, number)
+            )
+        case happened.PullRequestClosed(number=number, merged=merged):
+            await db.execute(
+                "UPDATE tasks SET pull_request_state = ? WHERE id = ? AND pull_request_number = ?",
+                ("merged" if merged else "closed", task_id, number),
+            )
+        case happened.RetryPlanned(attempt=attempt):
+            await db.execute("UPDATE runs SET attempt = ? WHERE id = ?", (attempt, run_id))
+        case happened.StopAsked(actor=actor):
+            await db.execute("UPDATE runs SET stop_asked_by = ? WHERE id = ?", (actor, run_id))
+        case happened.TurnEnded(cost_usd=dollars, turns=turns):
+            await db.execute(
+                "UPDATE runs SET cost_usd = cost_usd + ?, turns = turns + ? WHERE id = ?", (dollars, turns, run_id)
+            )
+            await db.execute(
+                "INSERT INTO spending (day, usd) VALUES (?, ?)"
+                " ON CONFLICT (day) DO UPDATE SET usd = usd + excluded.usd",
+                (now[:10], dollars),
+            )
+        case happened.ApprovalAsked() if run_id is not None:
+            await _wait_for_person(db, run_id, WaitingFor.approval)
+        case happened.QuestionAsked() if run_id is not None:
+            await _wait_for_person(db, run_id, WaitingFor.answer)
+        case _:
+            pass
+
+
+async def _wait_for_person(db: aiosqlite.Connection, run_id: RunId, what: WaitingFor) -> None:
+    """Running → waiting, with the process kept for a while. A second question asked meanwhile changes nothing."""
+    row = await _one(db, "SELECT state FROM runs WHERE id = ?", run_id)
+    if row and row["state"] == RunState.running:
+        await _move(db, run_id, RunState.waiting, what, _now() + PATIENCE)

@@ -41,6 +41,12 @@ def neutralise_line(text: str, limit: int = 300) -> str:
     return _within(limit, text, lambda part: rewrite_line(part, _harmless))
 
 
+def plain_line(text: str, limit: int = 120) -> str:
+    """One line for places that take no Markdown: the title of a pull request, which becomes a commit's."""
+    words = _breaking(rewrite_line(text, lambda words: words))
+    return words if len(words) <= limit else f"{words[: limit - 2].rstrip()} …"
+
+
 def _within(limit: int, text: str, written: Callable[[str], str]) -> str:
     said, keep = written(text), min(limit, len(text))
     while len(said) > limit:
@@ -51,7 +57,7 @@ def _within(limit: int, text: str, written: Callable[[str], str]) -> str:
 
 def _harmless(words: str) -> str:
     """Plain text, so written that Markdown reads it as plain text and GitHub links nobody to it."""
-    words = _CLOSING.sub(rf"\g<first>{_JOINER}\g<rest>", words)
+    words = _CLOSING.sub(_break_closing, words)
     box = _BOX.match(words)
     start = box.end() if box else 0
     parts = [words[:start]]
@@ -59,6 +65,14 @@ def _harmless(words: str) -> str:
         parts += [_plain(words[start : address.start()]), address[0]]
         start = address.end()
     return "".join([*parts, _plain(words[start:])])
+
+
+def _breaking(words: str) -> str:
+    return _MENTION.sub(f"@{_JOINER}", _CLOSING.sub(_break_closing, words))
+
+
+def _break_closing(found: re.Match[str]) -> str:
+    return f"{found['first']}{_JOINER}{found['rest'] or ''}"
 
 
 def _plain(words: str) -> str:

@@ -1,0 +1,1 @@
+"""Where a task's view is said, one module a place."""

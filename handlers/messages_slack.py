@@ -63,10 +63,10 @@ def reply(view: TaskView, redact: Redact, dashboard: str | None, now: datetime) 
     if more := _more(view, redact):
         blocks.append(_section(more))
     blocks.append(_section(_line(what_to_do(view), redact, 600, code=True)))
-    places = [_subject(view)]
-    if view.pull_request is not None:
-        places.append(_pull_request(view))
-    blocks.append(_context([" or ".join(places), *_facts(view, dashboard, now, places=False)]))
+    places = [_subject(view), *([_pull_request(view)] if view.pull_request is not None else [])]
+    blocks.append(_context([f"Please write it on {' or '.join(places)}: what is written here is not read yet."]))
+    if facts := _facts(view, dashboard, now, places=False):
+        blocks.append(_context(facts))
     return _message(f"{head} – {_escaped(view.task.subject.key)}", blocks)  # noqa: RUF001  (the same)
 
 

@@ -10,11 +10,11 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from aiohttp import web
 
+from app.demo.conversation import Request
 from app.demo.replies import (
     Delay,
     Drop,
@@ -41,82 +41,6 @@ UNKNOWN_WORK = Say(
 NOTHING_LEFT = Say(
     "I am a scripted model, and my script for this conversation has come to its end. Nothing was changed."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request for a message, as it was received."""
-
-    received_at: float
-    """Seconds on the model's clock."""
-    key: str
-    """The API key or bearer token it carried."""
-    body: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def model(self) -> str:
-        return str(self.body.get("model", ""))
-
-    @property
-    def messages(self) -> Sequence[Mapping[str, Any]]:
-        return self.body.get("messages") or ()
-
-    @property
-    def tools(self) -> tuple[str, ...]:
-        return tuple(tool["name"] for tool in self.body.get("tools") or () if "name" in tool)
-
-    @property
-    def system(self) -> str:
-        return "\n".join(_texts(self.body.get("system") or ""))
-
-    @property
-    def turn(self) -> int:
-        """How many times the model has spoken in this conversation."""
-        return sum(1 for message in self.messages if message.get("role") == "assistant")
-
-    @property
-    def first_text(self) -> str:
-        """What the person asked for first."""
-        return next(iter(self.user_texts), "")
-
-    @property
-    def last_text(self) -> str:
-        """What the person said last; tool results are no words of theirs."""
-        return self.user_texts[-1] if self.user_texts else ""
-
-    @property
-    def user_texts(self) -> tuple[str, ...]:
-        """Everything the person said, oldest first, without the reminders that Claude Code adds."""
-        return _said(self.messages)
-
-    @property
-    def new_texts(self) -> tuple[str, ...]:
-        """What the person has said since the model last spoke."""
-        spoken = [at for at, message in enumerate(self.messages) if message.get("role") == "assistant"]
-        since = self.messages[spoken[-1] + 1 :] if spoken else self.messages
-        return _said(since)
-
-    @property
-    def environment(self) -> str:
-        """What Claude Code itself says of where it runs: the system prompt, and messages in the system's role."""
-        told = (message.get("content") or "" for message in self.messages if message.get("role") == "system")
-        return "\n".join([self.system, *(text for content in told for text in _texts(content))])
-
-    @property
-    def tool_results(self) -> tuple[str, ...]:
-        """The text of every tool result, oldest first."""
-        return tuple(
-            "\n".join(_texts(block.get("content") or ""))
-            for message in self.messages
-            if isinstance(message.get("content"), list)
-            for block in message["content"]
-            if block.get("type") == "tool_result"
-        )
-
-    @property
-    def conversation(self) -> str:
-        """What retries of one request share."""
-        return str((self.body.get("metadata") or {}).get("user_id", "")) + "\0" + self.first_text
 
 
 Turn = Sequence[Step] | Callable[[Request], Sequence[Step]]
@@ -176,7 +100,12 @@ class Model:
         self._closing.set()
 
     async def _messages(self, http: web.Request) -> web.StreamResponse:
-        body = await http.json()
+        try:
+            body = await http.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            return _failure(Fail(400, "invalid_request_error", "The body is not a JSON object."))
         key = _key_of(http)
         if self._key is not None and key != self._key:
             self.refused.append(key)
@@ -274,22 +203,6 @@ def _predicate(choice: Predicate | str) -> Predicate:
         return choice
     pattern = re.compile(choice)
     return lambda request: pattern.search(request.first_text) is not None
-
-
-def _said(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(
-        text
-        for message in messages
-        if message.get("role") == "user"
-        for text in _texts(message.get("content") or "")
-        if not text.lstrip().startswith("<system-reminder>")
-    )
-
-
-def _texts(content: str | Sequence[Any]) -> list[str]:
-    if isinstance(content, str):
-        return [content] if content else []
-    return [block["text"] for block in content if isinstance(block, dict) and block.get("type") == "text"]
 
 
 def _key_of(http: web.Request) -> str:

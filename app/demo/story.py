@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from app.demo.model import Request, Script, Turn
+from app.demo.conversation import Request
+from app.demo.model import Script, Turn
 from app.demo.replies import Delay, Say, Step, Use
 
 SAMPLE = Path(str(files("app.demo"))) / "sample"
@@ -61,7 +62,7 @@ SUMMARY = """\
 
 
 def script(*, pace: float = 0.0, think: float = 0.0) -> Script:
-    """The model's turns. For those who watch: `pace` seconds between pieces of text, `think` seconds before each turn."""
+    """The model's turns; for those who watch, `pace` seconds between pieces of text, `think` seconds before a turn."""
     turns = (_plan, _look, _reproduce, _mend_pattern, _mend_sum, _test, _commit, _tick_off, _sum_up)
     return Script(turns=tuple(_attentive(turn, think) for turn in turns), pace=pace)
 

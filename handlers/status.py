@@ -19,6 +19,10 @@ Place = Literal["issue", "pull request"]
 
 NOT_CONFINED = "**This machine runs Claude without a sandbox.** It can read and change whatever its user can."
 
+# Between these the body of the pull request is ours; what people write around it is theirs, and stays.
+WORDS_BEGIN = "<!-- cco:words -->"
+WORDS_END = "<!-- cco:words end -->"
+
 MARK = {"pending": " ", "in_progress": " ", "completed": "x"}
 
 
@@ -130,7 +134,7 @@ def pull_request_words(view: TaskView, dashboard: str | None) -> PullRequestWord
     cost = [dollars(view.cost_usd)] if view.cost_usd > 0 else []
     details = [f"[details]({dashboard.rstrip('/')}/tasks/{view.task.id})"] if dashboard else []
     footer = f"<sub>Written by Claude Code, {' · '.join([asked, *cost, *details])}</sub>"
-    return PullRequestWords(title, f"{work}\n\n{closes}\n\n{footer}")
+    return PullRequestWords(title, f"{WORDS_BEGIN}\n{work}\n\n{closes}\n\n{footer}\n{WORDS_END}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Where a task's view is said, one module a place."""
+"""The places where tasks are told of."""

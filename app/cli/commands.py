@@ -15,10 +15,10 @@ class Entry(NamedTuple):
 
 SECTIONS: dict[str, dict[str, Entry]] = {
     "The service": {
-        "serve": Entry("app.cli.service", "Run the service until it is told to stop."),
-        "demo": Entry("app.cli.service", "Show the whole loop on this machine, with no account anywhere."),
-        "setup": Entry("app.cli.service", "Create the GitHub App and save its credentials."),
-        "doctor": Entry("app.cli.service", "Say what is missing, and the command that mends it."),
+        "serve": Entry("app.cli.serving", "Run the service until it is told to stop."),
+        "demo": Entry("app.cli.serving", "Show the whole loop on this machine, with no account anywhere."),
+        "setup": Entry("app.cli.connecting", "Create the GitHub App and save its credentials."),
+        "doctor": Entry("app.cli.connecting", "Say what is missing, and the command that mends it."),
     },
     "Look": {
         "ls": Entry("app.cli.looking", "List tasks, the latest first."),

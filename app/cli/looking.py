@@ -10,9 +10,9 @@ from app.cli import words
 from app.cli.client import service, task_path
 from app.cli.references import json_option, task_argument
 from app.cli.saying import in_colour, one_line, say, say_json
-from app.cli.table import Cell, cut, render
+from app.cli.table import Cell, render
 from runner.tasks import RunState
-from runner.text import clean
+from runner.text import clean, cut
 
 NOT_A_TERMINAL_COLUMNS = 160
 HEADINGS = ("ID", "WHAT", "STATE", "TIME", "COST", "PR")

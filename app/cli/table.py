@@ -35,7 +35,7 @@ def columns(text: str) -> int:
     return sum(_columns(character) for character in text)
 
 
-def cut(text: str, width: int) -> str:
+def fit(text: str, width: int) -> str:
     """The text, or its beginning with an ellipsis, in at most `width` columns."""
     if columns(text) <= width:
         return text
@@ -56,7 +56,7 @@ def _columns(character: str) -> int:
 def _line(cells: Sequence[Cell], widths: Sequence[int]) -> str:
     parts = []
     for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        text = cut(cell.text, width)
+        text = fit(cell.text, width)
         padding = " " * (width - columns(text)) if number < len(widths) - 1 else ""
         parts.append((click.style(text, fg=cell.colour) if cell.colour else text) + padding)
     return (" " * GAP).join(parts)

@@ -84,7 +84,7 @@ def _everything(environment: Mapping[str, str]) -> int:
             Section("ruff check", (python, "-m", "ruff", "check", ".")),
             Section("ruff format", (python, "-m", "ruff", "format", "--check", ".")),
             Section("mypy --strict", (python, "-m", "mypy")),
-            Section("import contracts", (str(Path(python).with_name("lint-imports")),)),
+            Section("import contracts", (str(Path(python).with_name("lint-imports")), "--no-logo")),
             Section(
                 "pytest",
                 (

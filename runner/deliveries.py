@@ -40,10 +40,10 @@ class Deliveries:
                 new.append(cursor.rowcount == 1)
         return new
 
-    async def pending(self, limit: int = 100) -> list[Delivery]:
-        """The oldest that are not handled yet."""
+    async def pending(self, limit: int = 100, after: int = 0) -> list[Delivery]:
+        """The oldest behind `after` that are not handled yet."""
         rows = await self._database.reader.execute_fetchall(
-            "SELECT * FROM deliveries WHERE state = 'new' ORDER BY id LIMIT ?", (limit,)
+            "SELECT * FROM deliveries WHERE state = 'new' AND id > ? ORDER BY id LIMIT ?", (after, limit)
         )
         return [_delivery(row) for row in rows]
 

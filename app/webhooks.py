@@ -1,0 +1,153 @@
+"""Take webhooks in: check, store, acknowledge. Nothing else happens in the request.
+
+GitHub waits 10 s for the answer and does not send again by itself, so whatever can be stored is stored.
+"""
+
+import asyncio
+import hmac
+import logging
+import re
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import orjson
+from aiohttp import web
+
+from app.logs import Sampled
+from runner.deliveries import Delivery
+
+LARGEST_BODY = 25 * 1024 * 1024  # GitHub's own limit
+LARGE_BODY = 1024 * 1024
+LARGE_AT_ONCE = 8  # bodies over LARGE_BODY, or of unknown length, held in memory at the same time
+READ_SECONDS = 30.0
+STORE_SECONDS = 8.0
+
+SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+EVENT = re.compile(r"[a-z][a-z_]{0,63}")
+GUID = re.compile(r"[\x21-\x7e]{1,128}")
+HOOK = re.compile(r"[0-9]{1,20}")
+
+log = logging.getLogger(__name__)
+
+
+class Receiver:
+    """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap."""
+
+    def __init__(self, secrets: Sequence[str], put: Callable[[Delivery], Awaitable[bool]]) -> None:
+        if not secrets or not all(secrets):
+            raise ValueError("an empty webhook secret would let anybody in")
+        self._secrets = [secret.encode() for secret in secrets]
+        self._put = put
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._refused = Sampled()
+
+    async def receive_github(self, request: web.Request) -> web.Response:
+        """202 once it is stored; 400 malformed, 401 signature, 413 too large, 503 cannot be stored."""
+        try:
+            delivery = await self._delivery(request)
+        except Malformed as exc:
+            return self._refuse(exc.status, str(exc))
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                new = await self._put(delivery)
+        except (TimeoutError, sqlite3.Error, OSError):
+            log.exception("a delivery of %s cannot be stored", delivery.event)
+            answer = {"error": "the delivery cannot be stored now; deliver it again in a minute"}
+            return web.json_response(answer, status=503, headers={"Retry-After": "60"})
+        return web.json_response({"status": "accepted" if new else "duplicate"}, status=202)
+
+    async def _delivery(self, request: web.Request) -> Delivery:
+        headers = request.headers
+        check_content(headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
+        event = one_header(request, "X-GitHub-Event", EVENT, "the name of an event, such as issues")
+        guid = one_header(request, "X-GitHub-Delivery", GUID, "the delivery's GUID")
+        hook = one_header(request, "X-GitHub-Hook-ID", HOOK, "a number", default="0")
+        signature = signature_of(request)
+        if request.content_length is not None and request.content_length > LARGEST_BODY:
+            raise Malformed(TOO_LARGE, 413)
+        body = await self._read(request)
+        if not is_signed(body, signature, self._secrets):
+            raise Malformed("the signature is not that of any of our webhook secrets: compare the secrets", 401)
+        check_payload(body)
+        return Delivery("github", hook, guid, event, body, datetime.now(UTC))
+
+    async def _read(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                if request.content_length is not None and request.content_length <= LARGE_BODY:
+                    return await request.read()
+                async with self._large:
+                    return await request.read()
+        except web.HTTPRequestEntityTooLarge as exc:
+            raise Malformed(TOO_LARGE, 413) from exc
+        except TimeoutError as exc:
+            raise Malformed(f"the body did not arrive within {READ_SECONDS:.0f} seconds", 408) from exc
+
+    def _refuse(self, status: int, sentence: str) -> web.Response:
+        held_back = self._refused.take(sentence)
+        if held_back is not None:
+            log.warning("a webhook was refused with %d: %s (%d like it before)", status, sentence, held_back)
+        return web.json_response({"error": sentence}, status=status)
+
+
+class Malformed(Exception):
+    """The request is not a webhook that we take; `str()` says why to whoever sent it."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+TOO_LARGE = f"the body is larger than {LARGEST_BODY // 1024 // 1024} MB"
+
+
+def check_content(content_type: str, encoding: str) -> None:
+    """GitHub sends JSON in UTF-8, as it is; anything else is a hook that is set up in another way, or not GitHub."""
+    kind, _, parameters = content_type.partition(";")
+    if kind.strip().lower() == "application/x-www-form-urlencoded":
+        raise Malformed("the webhook sends a form: set its content type to application/json in its settings on GitHub")
+    if kind.strip().lower() != "application/json":
+        raise Malformed("the Content-Type must be application/json")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]*)", parameters, re.IGNORECASE)
+    if charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
+        raise Malformed("the charset must be utf-8")
+    if encoding.strip().lower() not in {"", "identity"}:
+        raise Malformed("the body must not be compressed: leave Content-Encoding out")
+
+
+def one_header(request: web.Request, name: str, form: re.Pattern[str], what: str, default: str | None = None) -> str:
+    """The header's only value, which must look as it does when GitHub sends it."""
+    values = request.headers.getall(name, [])
+    if not values and default is not None:
+        return default
+    if len(values) != 1 or form.fullmatch(values[0]) is None:
+        raise Malformed(f"the header {name} must be there once and hold {what}")
+    return values[0]
+
+
+def signature_of(request: web.Request) -> bytes:
+    """The 32 bytes of X-Hub-Signature-256. SHA-1 alone is not enough."""
+    values = request.headers.getall("X-Hub-Signature-256", [])
+    if not values:
+        raise Malformed("the header X-Hub-Signature-256 is missing: give the webhook a secret", 401)
+    match = SIGNATURE.fullmatch(values[0])
+    if len(values) != 1 or match is None:
+        raise Malformed("the header X-Hub-Signature-256 must be sha256= and 64 hexadecimal digits", 401)
+    return bytes.fromhex(match[1])
+
+
+def is_signed(body: bytes, signature: bytes, secrets: Sequence[bytes]) -> bool:
+    """Whether one of the secrets signed these bytes. All are tried, so the time taken says nothing."""
+    matches = [hmac.compare_digest(hmac.digest(secret, body, "sha256"), signature) for secret in secrets]
+    return any(matches)
+
+
+def check_payload(body: bytes) -> None:
+    """The body must be a JSON object. orjson refuses what is not UTF-8, not finite, or nested too deep."""
+    try:
+        payload = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        raise Malformed("the body is not JSON in UTF-8") from exc
+    if not isinstance(payload, dict):
+        raise Malformed("the body must be a JSON object")

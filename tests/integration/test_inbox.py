@@ -1,0 +1,235 @@
+"""The inbox: stored before it is acknowledged, handed on in order, parked or left for later, never lost."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.inbox import Inbox, delay, lane_of, weather_in
+from runner.deliveries import Deliveries, Delivery
+from runner.errors import TryLater
+from runner.store import Store, open_store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "cco.db") as store:
+        yield store
+
+
+def delivery(guid: str, number: int = 1, repository: int = 7, hook: str = "1") -> Delivery:
+    body = json.dumps({"repository": {"id": repository}, "issue": {"number": number}}).encode()
+    return Delivery("github", hook, guid, "issues", body, datetime.now(UTC))
+
+
+@asynccontextmanager
+async def draining(inbox: Inbox) -> AsyncIterator[None]:
+    task = asyncio.create_task(inbox.drain())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def nothing(_: Delivery) -> None:
+    raise AssertionError("nothing is dispatched here")
+
+
+async def test_what_was_put_is_in_the_file_when_put_returns(store: Store, tmp_path: Path) -> None:
+    inbox = Inbox(store.deliveries, nothing)
+    assert await inbox.put(delivery("a"))
+    with sqlite3.connect(tmp_path / "cco.db") as other:
+        assert other.execute("SELECT delivery_id, state FROM deliveries").fetchall() == [("a", "new")]
+    other.close()
+
+
+async def test_puts_that_come_together_share_a_commit_and_each_learns_its_own_answer(store: Store) -> None:
+    batches: list[int] = []
+
+    class Counted(Deliveries):
+        async def put(self, deliveries: object) -> list[bool]:
+            batches.append(len(deliveries))  # type: ignore[arg-type]  # a sequence
+            return await super().put(deliveries)  # type: ignore[arg-type]  # the same
+
+    inbox = Inbox(Counted(store.deliveries._database), nothing)
+    guids = [f"{number}" for number in range(50)] + ["0", "1"]
+    answers = await asyncio.gather(*(inbox.put(delivery(guid)) for guid in guids))
+    assert answers == [True] * 50 + [False] * 2
+    assert len(batches) < 5
+    assert sum(batches) == 52
+
+
+async def test_the_same_guid_from_another_hook_is_another_delivery(store: Store) -> None:
+    inbox = Inbox(store.deliveries, nothing)
+    assert await inbox.put(delivery("a", hook="1"))
+    assert await inbox.put(delivery("a", hook="2"))
+    assert not await inbox.put(delivery("a", hook="1"))
+
+
+async def test_a_put_that_cannot_be_stored_says_so_to_each_and_the_next_one_works(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "cco.db") as store:
+        inbox = Inbox(store.deliveries, nothing)
+        with sqlite3.connect(tmp_path / "cco.db") as other:
+            other.execute("ALTER TABLE deliveries RENAME TO gone")
+        answers = await asyncio.gather(inbox.put(delivery("a")), inbox.put(delivery("b")), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [sqlite3.OperationalError] * 2
+        with sqlite3.connect(tmp_path / "cco.db") as other:
+            other.execute("ALTER TABLE gone RENAME TO deliveries")
+        other.close()
+        assert await inbox.put(delivery("c"))
+
+
+async def test_one_subject_in_order_and_another_meanwhile(store: Store) -> None:
+    seen: list[str] = []
+    first_may_end = asyncio.Event()
+
+    async def dispatch(one: Delivery) -> None:
+        if one.delivery_id == "a1":
+            await first_may_end.wait()
+        seen.append(one.delivery_id)
+
+    inbox = Inbox(store.deliveries, dispatch)
+    async with draining(inbox):
+        for guid, number in (("a1", 1), ("a2", 1), ("b1", 2), ("a3", 1)):
+            await inbox.put(delivery(guid, number))
+
+        async def other_is_done() -> bool:
+            return "b1" in seen
+
+        await eventually(other_is_done)
+        assert seen == ["b1"]
+        first_may_end.set()
+        await eventually(lambda: _empty(store))
+    assert seen == ["b1", "a1", "a2", "a3"]
+
+
+async def _empty(store: Store) -> bool:
+    return await store.deliveries.depth() == 0
+
+
+async def test_a_bug_parks_its_delivery_and_the_next_goes_on_until_it_is_replayed(store: Store) -> None:
+    seen: list[str] = []
+    broken = True
+
+    async def dispatch(one: Delivery) -> None:
+        if broken and one.delivery_id == "a":
+            raise KeyError("sender")
+        seen.append(one.delivery_id)
+
+    inbox = Inbox(store.deliveries, dispatch)
+    async with draining(inbox):
+        await inbox.put(delivery("a"))
+        await inbox.put(delivery("b"))
+        await eventually(lambda: _empty(store))
+        assert seen == ["b"]
+        [(parked, error)] = await store.deliveries.parked()
+        assert parked.delivery_id == "a"
+        assert "KeyError: 'sender'" in error
+        broken = False
+        assert await inbox.replay(parked.id)
+        await eventually(lambda: _empty(store))
+    assert seen == ["b", "a"]
+    assert await store.deliveries.parked() == []
+    assert not await inbox.replay(parked.id)
+
+
+async def test_weather_keeps_a_subject_waiting_in_order_and_parks_nothing(store: Store) -> None:
+    seen: list[str] = []
+    tries = 0
+
+    async def dispatch(one: Delivery) -> None:
+        nonlocal tries
+        if one.delivery_id == "a" and tries < 2:
+            tries += 1
+            raise ExceptionGroup("two callbacks", [TryLater("GitHub is down", timedelta(0))])
+        seen.append(one.delivery_id)
+
+    inbox = Inbox(store.deliveries, dispatch)
+    async with draining(inbox):
+        await inbox.put(delivery("a"))
+        await inbox.put(delivery("b"))
+        await eventually(lambda: _empty(store))
+    assert (seen, tries) == (["a", "b"], 2)
+    assert await store.deliveries.parked() == []
+
+
+async def test_weather_that_lasts_a_day_is_parked(store: Store) -> None:
+    async def dispatch(_: Delivery) -> None:
+        raise TryLater("GitHub is down", timedelta(0))
+
+    old = delivery("a")
+    inbox = Inbox(store.deliveries, dispatch)
+    async with draining(inbox):
+        await inbox.put(
+            Delivery(old.source, old.hook, "old", old.event, old.body, datetime.now(UTC) - timedelta(hours=25))
+        )
+        await eventually(lambda: _empty(store))
+    [(parked, error)] = await store.deliveries.parked()
+    assert parked.delivery_id == "old"
+    assert "GitHub is down" in error
+
+
+async def test_a_restart_goes_on_with_what_was_not_settled(tmp_path: Path) -> None:
+    started = asyncio.Event()
+
+    async def hang(_: Delivery) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async with open_store(tmp_path / "cco.db") as store:
+        inbox = Inbox(store.deliveries, hang)
+        async with draining(inbox):
+            await inbox.put(delivery("a"))
+            await inbox.put(delivery("b"))
+            await started.wait()
+    seen: list[str] = []
+
+    async def dispatch(one: Delivery) -> None:
+        seen.append(one.delivery_id)
+
+    async with open_store(tmp_path / "cco.db") as store, draining(Inbox(store.deliveries, dispatch)):
+        await eventually(lambda: _empty(store))
+    assert seen == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "lane"),
+    [
+        ({"repository": {"id": 7}, "issue": {"number": 3}}, "github/7/3"),
+        ({"repository": {"id": 7}, "pull_request": {"number": 4}}, "github/7/4"),
+        ({"repository": {"id": 7}, "check_run": {"pull_requests": [{"number": 5}]}}, "github/7/5"),
+        ({"repository": {"id": 7}, "check_suite": {"pull_requests": []}}, "github/7/None"),
+        ({"installation": {"id": 9}}, "github/installation/9"),
+        ({"issue": {"key": "PROJ-7"}}, "github/None/PROJ-7"),
+        ([], "github/installation/None"),
+        ({"repository": "x", "issue": [1]}, "github/installation/None"),
+    ],
+)
+def test_what_a_delivery_is_about(payload: object, lane: str) -> None:
+    assert lane_of(Delivery("github", "1", "a", "x", json.dumps(payload).encode(), datetime.now(UTC))) == lane
+
+
+def test_weather_is_seen_in_a_group_only_where_it_is_alone() -> None:
+    short, long = TryLater("a", timedelta(seconds=1)), TryLater("b", timedelta(seconds=9))
+    assert weather_in(ExceptionGroup("", [short, ExceptionGroup("", [long])])) is long
+    assert weather_in(ExceptionGroup("", [short, ValueError()])) is None
+    assert weather_in(ValueError()) is None
+
+
+def test_the_wait_grows_and_ends_at_five_minutes() -> None:
+    assert timedelta(seconds=1) <= delay(1, None) <= timedelta(seconds=2)
+    assert timedelta(seconds=150) <= delay(1000, None) <= timedelta(seconds=300)
+    assert timedelta(seconds=60) <= delay(1, timedelta(seconds=60)) <= timedelta(seconds=61)

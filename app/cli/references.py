@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-REFERENCE = re.compile(r"[0-9]+|[\w.-]+/[\w.-]+#[0-9]+|[A-Za-z][A-Za-z0-9_]*-[0-9]+", re.ASCII)
+REFERENCE = re.compile(r"[0-9]+|[A-Za-z0-9][\w.-]*/[\w.-]+#[0-9]+|[A-Za-z][A-Za-z0-9_]*-[0-9]+", re.ASCII)
 
 
 class Reference(click.ParamType[str]):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -39,7 +41,6 @@ from runner.tasks import (
     Task,
     TaskId,
     TriggerKind,
-    WaitingFor,
     Wish,
 )
 from runner.view import TaskView
@@ -129,8 +130,6 @@ async def _submit(store: Store, number: int, title: str) -> Submission:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A CCO_HOME in which a service has run once."""
-    import os
-
     for name in os.environ:
         if name.startswith(("CCO_", "ANTHROPIC_", "CLAUDE_", "TMUX", "NO_COLOR")):
             monkeypatch.delenv(name)
@@ -446,8 +445,6 @@ def test_a_reserved_command_says_that_it_is_not_there(name: str) -> None:
 
 
 def _closed_port() -> int:
-    import socket
-
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         return int(asked.getsockname()[1])

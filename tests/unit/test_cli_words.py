@@ -7,6 +7,7 @@ import pytest
 
 from app.cli import words
 from app.cli.table import Cell, columns, fit, render
+from runner.tasks import Outcome
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -61,8 +62,6 @@ def test_another_day_is_said_with_its_date() -> None:
 
 
 def test_every_outcome_has_words() -> None:
-    from runner.tasks import Outcome
-
     assert set(words.OUTCOMES) == {outcome.value for outcome in Outcome}
 
 

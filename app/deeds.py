@@ -1,8 +1,8 @@
 """What the command line and the API have done: the same as a comment does, asked for by whoever holds the API token."""
 
+import asyncio
 import re
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -12,27 +12,35 @@ from app.github import GitHub
 from handlers import prompt, starting
 from handlers.desk import Desk, House
 from handlers.github import repository_of
+from runner import transcript
 from runner.conductor import Conductor
+from runner.engine import Engine
 from runner.errors import Refusal
 from runner.mirror import Mirrors
 from runner.publishing import remote_of
 from runner.store import Store
 from runner.tasks import Actor, Repository, Task, TaskId, TriggerKind
+from runner.view import TaskView
 
 # Whoever works on the machine itself. They hold the key to everything here, so nobody is asked what they may.
 OPERATOR = Actor("the operator")
+
+
+# The screen that a transcript is drawn for when it is read as text.
+WIDTH = 100
 
 
 class Deeds:
     """Each raises Refusal, with a sentence, where it cannot be done."""
 
     def __init__(
-        self, github: GitHub, conductor: Conductor, store: Store, mirrors: Mirrors, house: House
+        self, github: GitHub, conductor: Conductor, store: Store, mirrors: Mirrors, engine: Engine, house: House
     ) -> None:
         self._github = github
         self._conductor = conductor
         self._store = store
         self._mirrors = mirrors
+        self._engine = engine
         self._house = house
 
     async def start(self, url: str) -> TaskId:
@@ -67,7 +75,7 @@ class Deeds:
         if again or not worked:
             first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
             message = "\n\n".join([first.instruction, *([message] if text else [])])
-        await starting.go_on(desk, task, task.repository, OPERATOR, message, _new_wish())
+        await starting.go_on(desk, task, task.repository, OPERATOR, message, _new_wish(), text)
 
     async def steer(self, task: Task, text: str) -> None:
         """Say something to Claude: to the active run, else in a new one."""
@@ -75,7 +83,7 @@ class Deeds:
             await self.retry(task, text)
             return
         message = prompt.of_instruction(OPERATOR.login, text, starting.new_boundary())
-        await starting.go_on(self._desk(task.repository), task, task.repository, OPERATOR, message, _new_wish())
+        await starting.go_on(self._desk(task.repository), task, task.repository, OPERATOR, message, _new_wish(), text)
 
     async def stop(self, task: Task, text: str) -> bool:
         """False where nothing runs."""
@@ -90,6 +98,21 @@ class Deeds:
         if task.base_sha is None or task.pushed_sha is None:
             raise Refusal(f"Task {task.id} has pushed nothing yet, so there is nothing to compare.")
         return await self._mirrors.of(remote_of(task.repository)).diff(task.base_sha, task.pushed_sha)
+
+    async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
+        """What Claude did and said in the latest run, behind a mark (`<launch>/<bytes>`), and the next mark."""
+        launch, _, offset = (after or "1/0").partition("/")
+        number, start = int(launch or 1), int(offset or 0)
+        run = view.run
+        directory = self._engine.spool_of(view.task.id, run.id, number)
+        if not (directory / "spec.json").exists():
+            return "", None if not run.state.is_active else f"{number}/{start}"
+        text, end = await asyncio.to_thread(transcript.part, directory, start, WIDTH)
+        if text or end != start:
+            return text, f"{number}/{end}"
+        if number < run.launch:
+            return "", f"{number + 1}/0"
+        return "", f"{number}/{end}" if run.state.is_active else None
 
     def _desk(self, repository: Repository) -> Desk:
         return Desk(self._github.of(repository), self._conductor, self._store, self._house)

@@ -82,9 +82,8 @@ async def serve(settings: Settings) -> int:
     try:
         async with open_services(settings) as services:
             logger.info("listening on %s", services.base_url)
-            ending = asyncio.create_task(over.wait())
-            await asyncio.wait({ending, services.failed}, return_when=asyncio.FIRST_COMPLETED)
-            ending.cancel()
+            services.failed.add_done_callback(lambda _: over.set())
+            await over.wait()
             if services.failed.done():
                 services.failed.result()
             logger.info("told to end; agents at work go on")
@@ -135,8 +134,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         )
         inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
         reporters: list[Reporter] = [*github_reporters(github.of, house, _now)]
-        if settings.slack.bot_token is not None:
-            slack = await stack.enter_async_context(open_slack(settings.slack))
+        if settings.slack.bot_token is not None and settings.slack.channel is not None:
+            token = settings.slack.bot_token.get_secret_value()
+            slack = await stack.enter_async_context(open_slack(token, settings.slack.channel, settings.slack.api_url))
             reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
@@ -237,7 +237,20 @@ def _server(
     app.middlewares.append(api.only_with(given or credentials.api_token(home)))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
     app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put).receive_github)
-    app.add_routes(api.Api(store, deeds).routes())
+    app.add_routes(
+        api.Api(
+            store,
+            api.Deeds(
+                start=deeds.start,
+                retry=deeds.retry,
+                steer=deeds.steer,
+                stop=deeds.stop,
+                decide=deeds.decide,
+                diff=deeds.diff,
+                transcript=deeds.transcript,
+            ),
+        ).routes()
+    )
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
 

@@ -348,18 +348,29 @@ def _duration(seconds: float) -> str:
     return f"{whole // 60}m {whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h {whole % 3600 // 60:02}m"
 
 
-def replay(directory: Path, width: int) -> Iterator[str]:
-    """The transcript of a launch, from its spool."""
+def replay(directory: Path, width: int) -> Iterator[tuple[str, int]]:
+    """The transcript of a launch, from its spool: each piece of text, and the byte offset behind its line."""
     spec = spool.read_spec(directory)
     transcript = Transcript(spec.worktree)
-    yield transcript.header(spec, width)
+    yield transcript.header(spec, width), 0
     for line in spool.follow(directory, 0):
-        yield transcript.draw(line, width)
+        yield transcript.draw(line, width), line.end
+
+
+def part(directory: Path, start: int, width: int) -> tuple[str, int]:
+    """What the lines behind the byte offset `start` add (0: from the header on), and where they end."""
+    pieces: list[str] = []
+    end = start
+    for text, behind in replay(directory, width):
+        if behind > start or start == behind == 0:
+            pieces.append(text)
+            end = behind
+    return "".join(pieces), end
 
 
 def main(arguments: list[str]) -> None:
     """`python -m runner.transcript SPOOL [WIDTH]`: print it again."""
-    for text in replay(Path(arguments[0]), int(arguments[1]) if len(arguments) > 1 else 80):
+    for text, _ in replay(Path(arguments[0]), int(arguments[1]) if len(arguments) > 1 else 80):
         sys.stdout.write(text)
 
 

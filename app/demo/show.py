@@ -14,7 +14,7 @@ from pathlib import Path
 from app import settings
 from app.demo import model, story
 from app.demo.github import World, running
-from app.demo.github.model import Repository
+from app.demo.github.model import Permission, Repository
 from app.demo.telling import Teller
 from app.services import Services, open_services
 from runner import confinement
@@ -23,7 +23,7 @@ from runner.tasks import Outcome, TaskId
 from runner.text import clean
 
 REPOSITORY = "octo/eggtimer"
-PEOPLE = {"alice": "admin", "bob": "write", "mallory": "read"}
+PEOPLE: dict[str, Permission] = {"alice": "admin", "bob": "write", "mallory": "read"}
 Say = Callable[[str], None]
 
 # How fast the scripted model talks, for those who watch: seconds between words, seconds of thought before each turn.
@@ -116,7 +116,7 @@ def _real_credentials() -> dict[str, str]:
 
 async def _confinement(say: Say) -> dict[str, str]:
     """The demonstration holds no real credential, so it may go on where agents cannot be confined."""
-    trouble = await confinement.works()
+    trouble = await confinement.why_not()
     if trouble is None:
         toolchain = Path(sys.base_prefix)
         outside = not toolchain.is_relative_to("/usr")

@@ -143,9 +143,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         server = _server(settings, home, store, inbox, live, deeds)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
-            _working(
-                failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run()
-            )
+            _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
         base_url = settings.model_copy(update={"port": port}).base_url
@@ -229,9 +227,7 @@ def _handing_on(github: GitHub, conductor: Conductor, store: Store, house: House
     return hand_on
 
 
-def _server(
-    settings: Settings, home: Path, store: Store, inbox: Inbox, live: Live, deeds: Deeds
-) -> http.Application:
+def _server(settings: Settings, home: Path, store: Store, inbox: Inbox, live: Live, deeds: Deeds) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     given = settings.api_token.get_secret_value() if settings.api_token else None
     app.middlewares.append(api.only_with(given or credentials.api_token(home)))

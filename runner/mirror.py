@@ -40,7 +40,17 @@ _NOT_WHOLE = (
 )
 
 # What callers of a mirror meet; it is said in `remotes`.
-__all__ = ["BranchMissing", "BranchMoved", "BundleRefused", "Commit", "Credential", "Mirror", "Mirrors", "Pushed", "Remote"]
+__all__ = [
+    "BranchMissing",
+    "BranchMoved",
+    "BundleRefused",
+    "Commit",
+    "Credential",
+    "Mirror",
+    "Mirrors",
+    "Pushed",
+    "Remote",
+]
 
 
 class BundleRefused(Refusal):
@@ -271,7 +281,9 @@ class Mirror:
             raise
         return out.decode().strip()
 
-    async def _push_over(self, lease: str | None, sha: str, branch: str, credential: Credential | None) -> Pushed | None:
+    async def _push_over(
+        self, lease: str | None, sha: str, branch: str, credential: Credential | None
+    ) -> Pushed | None:
         """Push if the remote's branch is exactly at `lease`; None when it is not."""
         ref = f"refs/heads/{branch}"
         await git("check-ref-format", ref)

@@ -90,7 +90,10 @@ async def _stage(*, port: int, real: bool, say: Say) -> AsyncIterator[Stage]:
             app.hook_url = f"{services.base_url}/webhooks/github"
             say("  the service      " + services.base_url)
             say("  a GitHub         " + github_url + "  (a stand-in, on this machine only)")
-            say("  the model        " + ("Claude, the real one" if real else "scripted: it knows one issue, and says so"))
+            say(
+                "  the model        "
+                + ("Claude, the real one" if real else "scripted: it knows one issue, and says so")
+            )
             say("")
             yield Stage(world, repository, services, home / "cco", real)
     finally:

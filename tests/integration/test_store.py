@@ -37,7 +37,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 def subject(number: int = 42) -> Subject:
     key = f"octo/hello#{number}"
-    return Subject("github", f"github.com/1296269/{number}", key, f"https://github.com/octo/hello/issues/{number}", "A bug")
+    return Subject(
+        "github", f"github.com/1296269/{number}", key, f"https://github.com/octo/hello/issues/{number}", "A bug"
+    )
 
 
 def wish(kind: TriggerKind = TriggerKind.label, text: str = "Mend it.", known: str | None = None) -> Wish:

@@ -34,5 +34,11 @@ def test_nothing_outside_the_standard_library_is_needed(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    argv = (sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(launches.ROOT)!r}); import runner.supervisor")
+    argv = (
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        f"import sys; sys.path.insert(0, {str(launches.ROOT)!r}); import runner.supervisor",
+    )
     assert subprocess.run(argv, check=False, cwd=tmp_path).returncode == 0

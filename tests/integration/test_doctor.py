@@ -45,6 +45,7 @@ def environ(github: World, app: App, tmp_path: Path) -> dict[str, str]:
         "CCO_GITHUB_PRIVATE_KEY": app.description,
         "CCO_GITHUB_WEBHOOK_SECRET": "s3cret",
         "ANTHROPIC_API_KEY": "sk-ant-1234567890",
+        "CCO_CLAUDE_PATH": "/bin/true",
     }
 
 
@@ -62,6 +63,7 @@ async def test_all_is_well(environ: dict[str, str]) -> None:
 
 
 async def test_the_pinned_claude_is_found_and_runs(environ: dict[str, str]) -> None:
+    del environ["CCO_CLAUDE_PATH"]
     check = await doctor.claude(load(environ))
     assert check.ok
     assert "Claude Code" in check.detail
@@ -223,5 +225,6 @@ def test_people_read_what_is_wrong_with_its_command_below() -> None:
 
 
 def test_no_claude_at_all(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    del environ["CCO_CLAUDE_PATH"]
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert claude_cli.find(load(environ)) is None

@@ -30,7 +30,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Act": {
         "start": Entry("app.cli.telling", "Start work on an issue, by its address."),
         "retry": Entry("app.cli.telling", "Run a task again, with a word more if you give one."),
-        "stop": Entry("app.cli.telling", "Stop a task; what is done so far is kept."),
+        "stop": Entry("app.cli.telling", "Stop a task; what is done so far is kept and pushed."),
         "steer": Entry("app.cli.telling", "Say something to a task."),
         "approve": Entry("app.cli.telling", "Allow what a task waits for."),
         "deny": Entry("app.cli.telling", "Refuse what a task waits for."),

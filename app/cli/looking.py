@@ -45,7 +45,10 @@ def ls(state: str | None, repository: str | None, limit: int, before: int | None
 @task_argument
 @json_option
 def show(reference: str, as_json: bool) -> None:
-    """Show one task: where it stands, what it waits for, its runs, its pull request and its cost."""
+    """Show one task.
+
+    Where it stands, what it waits for and how to answer, its runs, its pull request and its cost.
+    """
     task = service().get(task_path(reference)).json
     if as_json:
         say_json(task)
@@ -56,7 +59,10 @@ def show(reference: str, as_json: bool) -> None:
 @click.command()
 @task_argument
 def diff(reference: str) -> None:
-    """Print what is changed on the task's branch, as pushed."""
+    """Print what is changed on the task's branch.
+
+    As it was pushed.
+    """
     text = clean(service().get(task_path(reference, "diff")).text)
     if not text.strip():
         say("Nothing is changed on the branch yet.")

@@ -14,9 +14,9 @@ from app.cli.words import state_of
 @click.argument("issue_url", metavar="ISSUE_URL")
 @json_option
 def start(issue_url: str, as_json: bool) -> None:
-    """Start work on an issue, by its address: cco start https://github.com/octo/hello/issues/42
+    """Start work on an issue, by its address.
 
-    The service must be able to reach it; it says so where it cannot.
+    As the label would: cco start https://github.com/octo/hello/issues/42
     """
     _report(service().post("/api/tasks", {"url": issue_url}).json, as_json)
 
@@ -26,7 +26,10 @@ def start(issue_url: str, as_json: bool) -> None:
 @click.argument("text", nargs=-1)
 @json_option
 def retry(reference: str, text: tuple[str, ...], as_json: bool) -> None:
-    """Run a task again. Claude goes on in the same session, and reads TEXT first if you give one."""
+    """Run a task again, with a word more if you give one.
+
+    Claude goes on in the same session, and reads TEXT first.
+    """
     _tell(reference, "retry", text, as_json)
 
 
@@ -34,7 +37,7 @@ def retry(reference: str, text: tuple[str, ...], as_json: bool) -> None:
 @task_argument
 @json_option
 def stop(reference: str, as_json: bool) -> None:
-    """Stop a task. What is done so far is kept and pushed."""
+    """Stop a task; what is done so far is kept and pushed."""
     _tell(reference, "stop", (), as_json)
 
 
@@ -43,7 +46,10 @@ def stop(reference: str, as_json: bool) -> None:
 @click.argument("text", nargs=-1, required=True)
 @json_option
 def steer(reference: str, text: tuple[str, ...], as_json: bool) -> None:
-    """Say something to a task: Claude reads it at its next step, or a new run begins with it."""
+    """Say something to a task.
+
+    Claude reads it at its next step; where no run is at work, a new one begins with it.
+    """
     _tell(reference, "steer", text, as_json)
 
 
@@ -52,7 +58,10 @@ def steer(reference: str, text: tuple[str, ...], as_json: bool) -> None:
 @click.argument("text", nargs=-1)
 @json_option
 def approve(reference: str, text: tuple[str, ...], as_json: bool) -> None:
-    """Allow what a task waits for; TEXT answers its question, if it asked one."""
+    """Allow what a task waits for.
+
+    TEXT answers its question, if it asked one.
+    """
     _tell(reference, "approve", text, as_json)
 
 
@@ -61,7 +70,10 @@ def approve(reference: str, text: tuple[str, ...], as_json: bool) -> None:
 @click.argument("text", nargs=-1)
 @json_option
 def deny(reference: str, text: tuple[str, ...], as_json: bool) -> None:
-    """Refuse what a task waits for; TEXT says why."""
+    """Refuse what a task waits for.
+
+    TEXT says why.
+    """
     _tell(reference, "deny", text, as_json)
 
 

@@ -23,7 +23,10 @@ BETWEEN_LOOKS_SECONDS = 0.5
 @task_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends. Ctrl-C leaves; the run goes on.")
 def logs(reference: str, follow: bool) -> None:
-    """Print what Claude did and said in the latest run, as its tmux session shows it."""
+    """Print what Claude did and said.
+
+    In the latest run, as its tmux session shows it.
+    """
     try:
         _print_transcript(service(), reference, follow=follow)
     except KeyboardInterrupt:
@@ -34,7 +37,10 @@ def logs(reference: str, follow: bool) -> None:
 @task_argument
 @click.option("--read-only", is_flag=True, help="Only watch: no key reaches the session, and its size stays.")
 def attach(reference: str, read_only: bool) -> None:
-    """Enter the tmux session of a running task. C-b d leaves it; the run goes on."""
+    """Enter the tmux session of a running task.
+
+    C-b d leaves it; the run goes on.
+    """
     task = service().get(task_path(reference)).json
     number, run = int(task["id"]), last_run(task)
     if run.get("ended_at"):

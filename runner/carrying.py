@@ -36,7 +36,7 @@ from runner.launching import Rules
 from runner.mirror import Mirror, Mirrors
 from runner.progress import Progress, events_of
 from runner.publishing import Credentials, Publisher, remote_of
-from runner.secrets import Redactor
+from runner.secrets import Keyring
 from runner.store import Reading, Store
 from runner.tasks import Outcome, Run, RunId, RunState, Task, WaitingFor
 
@@ -57,7 +57,8 @@ class House:
     publisher: Publisher
     credentials: Credentials
     rules: Rules
-    redactor: Redactor
+    keyring: Keyring
+    host: sandbox.Host
     dice: random.Random
     now: Callable[[], datetime]
 
@@ -133,15 +134,7 @@ class Carrier:
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
-        confined: tuple[str, ...] = ()
-        if rules.confinement == "bwrap":
-            confined = sandbox.argv(
-                root,
-                mirror.path / "objects",
-                rules.claude,
-                read_only=rules.read_only,
-                env=launching.environment(rules, root),
-            )
+        confined = self._confined(root, mirror) if rules.confinement == "bwrap" else ()
         events = await self._events(run)
         answers = _answers_without_process(events)
         worked = _worked(events, self._house.now())
@@ -189,6 +182,15 @@ class Carrier:
             return mirror, None
         await mirror.pin(task.id, theirs, "theirs")
         return mirror, theirs
+
+    def _confined(self, root: Path, mirror: Mirror) -> tuple[str, ...]:
+        rules = self._house.rules
+        return sandbox.argv(
+            self._house.host,
+            writable=[str(root / name) for name in ("worktree", "vault.git", "home", "claude")],
+            readable=[str(path) for path in (mirror.path / "objects", rules.claude, *rules.read_only)],
+            env=launching.environment(rules, root),
+        )
 
     def _launched(self, run: Run) -> LaunchStarted:
         return LaunchStarted(run.launch, self._house.rules.confinement)
@@ -316,7 +318,7 @@ class Carrier:
                     run.id, RunState.waiting, over, reached, waiting_for=WaitingFor.quota, waiting_until=until
                 )
             case retry.Settle(outcome=outcome, reason=reason):
-                await self._go_publish(run, outcome, self._house.redactor.redact(reason), over)
+                await self._go_publish(run, outcome, self._house.keyring.redact(reason), over)
 
     async def _go_publish(self, run: Run, outcome: Outcome, reason: str, over: Event) -> None:
         await self._store.move(run.id, RunState.publishing, over, outcome=outcome, reason=reason)
@@ -424,7 +426,7 @@ class Carrier:
         return [one for one in recorded if one.run_id == run.id]
 
     def _redacted(self, event: Event) -> Event:
-        return with_text(event, self._house.redactor.redact)
+        return with_text(event, self._house.keyring.redact)
 
     def _bundle(self, run: Run, exported: CommitsExported) -> Path:
         return self._engine.spool_of(run.task_id, run.id, exported.launch) / "bundles" / str(exported.number)

@@ -62,11 +62,12 @@ class Unusable(TryLater):
 class Slack:
     """One channel, spoken to as the app's bot. Every method raises TryLater for the weather."""
 
-    def __init__(self, client: AsyncWebClient, channel: str) -> None:
+    def __init__(self, client: AsyncWebClient, channel: str, monotonic: Callable[[], float]) -> None:
         self._client = client
         self._channel = channel
+        self._monotonic = monotonic
         self._told: set[str] = set()
-        self._limited: dict[str, float] = {}  # by method: not before this moment of the monotonic clock
+        self._limited: dict[str, float] = {}  # by method: not before this moment of `monotonic`
 
     async def post(self, message: Message, mark: Mark, thread: Spot | None = None) -> Spot:
         """Write a message, or a reply in a thread. After TryLater it may have been written all the same."""
@@ -210,7 +211,7 @@ class Slack:
         return answer
 
     async def _ask(self, method: str, call: Call) -> AsyncSlackResponse:
-        wait = self._limited.get(method, 0.0) - time.monotonic()
+        wait = self._limited.get(method, 0.0) - self._monotonic()
         if wait > 0:
             raise TryLater(f"Slack limits how often we may call {method}", timedelta(seconds=wait))
         try:
@@ -231,7 +232,7 @@ class Slack:
         if status == 429 or error in _BUSY or status >= 500:
             after = _advice(response.headers.get("Retry-After"))
             if after is not None:
-                self._limited[method] = time.monotonic() + after.total_seconds()
+                self._limited[method] = self._monotonic() + after.total_seconds()
             return TryLater(f"Slack is busy: {error}", after)
         if status == 200 and "error" not in body:
             return TryLater(f"what answered {method} does not speak as Slack does")
@@ -273,7 +274,11 @@ class Slack:
 
 @asynccontextmanager
 async def open_slack(
-    token: str, channel: str, api_url: str, timeout_seconds: float = TIMEOUT_SECONDS
+    token: str,
+    channel: str,
+    api_url: str,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Slack]:
     """Ready to speak; nothing is said yet, so that Slack being down delays no start."""
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
@@ -286,7 +291,7 @@ async def open_slack(
             retry_handlers=[_ShortWaits(max_retry_count=1)],
         )
         client.proxy = None  # it reads HTTPS_PROXY but not NO_PROXY; the session reads both
-        yield Slack(client, channel)
+        yield Slack(client, channel, monotonic)
 
 
 class _ShortWaits(AsyncRateLimitErrorRetryHandler):

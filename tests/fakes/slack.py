@@ -292,7 +292,7 @@ async def _args(request: web.Request) -> Args:
     if request.content_type == "application/json":
         args: Args = await request.json()
         return args
-    return {**request.query, **{name: value for name, value in (await request.post()).items()}}
+    return dict(request.query) | dict(await request.post())
 
 
 def _no(error: str, **more: Any) -> dict[str, Any]:

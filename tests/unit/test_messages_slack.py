@@ -80,18 +80,18 @@ def spoken() -> str:
     return "\n".join(parts).replace("\u2060", "")
 
 
-def test_what_is_said_reads_well():
+def test_what_is_said_reads_well() -> None:
     """Every message and reply, word for word, as it was read aloud."""
     assert spoken() == GOLDEN.read_text()
 
 
-def test_only_what_someone_must_know_has_a_name():
+def test_only_what_someone_must_know_has_a_name() -> None:
     """A person is called when it is their turn, and when it is over; not for the weather, and not for progress."""
     silent = {name for name, seen in VIEWS.items() if moment(seen) is None}
     assert silent == {"queued", "running", "pushed", "without a sandbox", "limit reached"}
 
 
-def test_a_second_question_is_news_and_progress_is_not():
+def test_a_second_question_is_news_and_progress_is_not() -> None:
     """The name stands for one question, whatever else goes on meanwhile."""
     first = VIEWS["question"]
     more = replace(first, checklist=(), cost_usd=2.0)
@@ -99,7 +99,7 @@ def test_a_second_question_is_news_and_progress_is_not():
     assert moment(first) == moment(more) != moment(second)
 
 
-def test_without_the_time_two_moments_look_the_same():
+def test_without_the_time_two_moments_look_the_same() -> None:
     """Elapsed time is no reason for an edit."""
     assert first_message(VIEWS["running"], same, None, None) == first_message(VIEWS["running"], same, None, None)
     assert "4 min" not in json.dumps(first_message(VIEWS["running"], same, None, None).blocks)
@@ -107,7 +107,7 @@ def test_without_the_time_two_moments_look_the_same():
 
 
 @pytest.mark.parametrize("attack", ["<!channel>", "<@U024BE7LH>", "@here", "<!subteam^S1|x>", "<#C1>", "&lt;!here&gt;"])
-def test_nobody_is_called_out(attack):
+def test_nobody_is_called_out(attack: str) -> None:
     """Whatever a stranger or Claude writes, and wherever, Slack notifies nobody because of it."""
     everywhere = hostile(f"a {attack} b <https://evil.example|octo/hello#42>")
     for seen in everywhere:
@@ -116,7 +116,7 @@ def test_nobody_is_called_out(attack):
             assert "<https://evil.example" not in json.dumps(message.blocks)
 
 
-def test_a_secret_of_ours_is_not_said():
+def test_a_secret_of_ours_is_not_said() -> None:
     """Not in a title, a step, a question, a finding, a reason or an answer; also with an invisible character in it."""
     hidden = TOKEN[:8] + "\u200b" + TOKEN[8:]
     for seen in hostile(f"it is {TOKEN} or {hidden}"):
@@ -128,7 +128,7 @@ def test_a_secret_of_ours_is_not_said():
 
 
 @given(st.text(alphabet=st.sampled_from("a<>&@`*_\n \u200b\U0001f600"), max_size=200), st.integers(1, 100))
-def test_any_text_fits(text, times):
+def test_any_text_fits(text: str, times: int) -> None:
     """Slack's limits hold: 3,000 characters a text, 8,000 a message; a message is never empty."""
     for seen in hostile(text * times):
         for message in everything(seen):

@@ -20,13 +20,20 @@ TIMEOUT = timedelta(seconds=10)
 
 
 def emit(
-    world: World, event: str, action: str | None, repository: Repository, sender: User, **parts: Any
+    world: World,
+    event: str,
+    action: str | None,
+    repository: Repository,
+    sender: User,
+    *,
+    only: App | None = None,
+    **parts: Any,
 ) -> list[HookDelivery]:
-    """Send an event to every App that is installed on the repository and subscribed to it."""
+    """Send an event to every App that is installed on the repository and subscribed to it, or to one of them."""
     sent = []
     for app in world.apps.values():
         installation = world.installation_for(app, repository)
-        if installation is None or installation.suspended_at or event not in app.events:
+        if installation is None or installation.suspended_at or event not in app.events or only not in {None, app}:
             continue
         payload = {
             **({} if action is None else {"action": action}),
@@ -156,6 +163,7 @@ def _send(
 def _deliver(world: World, delivery: HookDelivery) -> HookDelivery:
     world.deliveries[delivery.id] = delivery
     body = json.dumps(delivery.payload, separators=(",", ":"), ensure_ascii=False).encode()
+    delivery.payload = json.loads(body)  # as it was sent, whatever becomes of what it tells of
     app = delivery.app
     target = {
         "X-GitHub-Hook-Installation-Target-ID": str(app.id),

@@ -1,5 +1,6 @@
 """An App under test at the stand-in GitHub: its key, its hook and what came there, and its calls."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Ours:
     session: aiohttp.ClientSession
     received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answer: int = 202
+    silent: asyncio.Event = field(default_factory=asyncio.Event)  # while it is set, the hook does not answer
 
     def jwt(self, **claims: Any) -> str:
         now = int(self.world.now().timestamp())
@@ -73,6 +75,8 @@ async def ours(github: World) -> AsyncIterator[Ours]:
 
     async def hook(request: web.Request) -> web.Response:
         received.append((dict(request.headers), await request.read()))
+        while mine.silent.is_set():
+            await asyncio.sleep(0.01)
         return web.Response(status=mine.answer)
 
     application = web.Application()

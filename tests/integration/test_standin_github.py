@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from app.demo.github import Fault, World
+from app.demo.github.checks import run_of_another_app
 from app.demo.github.ledger import SecondaryLimit
 from tests.fakes.git_client import branch_with_a_change, git, remote
 from tests.fakes.github import Clock, checked
@@ -279,3 +280,107 @@ async def test_history_of_a_text_is_told_by_graphql(ours: Ours) -> None:
     node = (await ours.call("POST", ours.world.base_url + "/api/graphql", body, token=token))["data"]["node"]
     assert node["lastEditedAt"]
     assert node["userContentEdits"]["nodes"][0]["diff"] == "as it was"
+
+
+async def test_lists_are_filtered_and_fields_are_changed(ours: Ours) -> None:
+    alice, base = ours.world.act("alice"), "/repos/octo/hello"
+    first = await alice.open_issue("octo/hello", "First", labels=["bug"])
+    await alice.open_issue("octo/hello", "Second", labels=["bug", "claude"])
+    await alice.close(first)
+    token = await ours.token()
+
+    async def titles(query: str) -> list[str]:
+        return [one["title"] for one in await ours.call("GET", f"{base}/issues?{query}", token=token)]
+
+    assert await titles("state=open") == ["Second"]
+    assert await titles("state=all&sort=updated&direction=asc") == ["Second", "First"], "closing is a change"
+    assert await titles("labels=bug,claude&state=all") == ["Second"]
+    assert await titles("since=2999-01-01T00:00:00Z") == []
+    assert (await ours.ask("GET", f"{base}/issues?since=yesterday", token=token))[0] == 422
+    change = {"labels": ["claude"], "state": "open", "assignees": ["alice"], "body": None}
+    changed = await ours.call("PATCH", base + "/issues/1", change, token=token)
+    assert [label["name"] for label in changed["labels"]] == ["claude"]
+    assert (changed["state"], changed["assignee"]["login"]) == ("open", "alice")
+    closed = await ours.call(
+        "PATCH", base + "/issues/1", {"state": "closed", "state_reason": "not_planned"}, token=token
+    )
+    assert (closed["state"], closed["state_reason"]) == ("closed", "not_planned")
+    assert closed["closed_by"]["login"] == "our-app[bot]"
+    assert (await ours.ask("DELETE", base + "/issues/1/labels/none", token=token))[0] == 404
+    assert (await ours.ask("GET", base + "/issues/99", token=token))[0] == 404
+
+
+async def test_checks_and_statuses_keep_githubs_rules(ours: Ours) -> None:
+    world, base = ours.world, "/repos/octo/hello"
+    ours.installation.permissions["statuses"] = "write"
+    token = await ours.token()
+    sha = (await ours.call("GET", base + "/git/ref/heads/main", token=token))["object"]["sha"]
+    states = {"state": "success", "context": "ci"}
+    await ours.call("POST", f"{base}/statuses/{sha}", {"state": "failure", "context": "ci"}, token=token)
+    await ours.call("POST", f"{base}/statuses/{sha}", states, token=token)
+    assert (await ours.call("GET", f"{base}/commits/main/status", token=token))["state"] == "success"
+    ci, _ = world.add_app("CI", events=[])
+    run = await run_of_another_app(world, "octo/hello", ci, name="tests", sha=sha, conclusion="failure")
+    path = f"{base}/check-runs/{run.id}"
+    assert (await ours.ask("PATCH", path, {"conclusion": "success"}, token=token))[0] == 403
+    bad = {"name": "x", "head_sha": sha}
+    for wrong in (
+        {"conclusion": "great"},
+        {"status": "completed"},
+        {"output": {"title": "no summary"}},
+        {"head_sha": "0" * 40},
+    ):
+        assert (await ours.ask("POST", base + "/check-runs", {**bad, **wrong}, token=token))[0] == 422
+    for _ in range(2):
+        await ours.call("POST", base + "/check-runs", {**bad, "conclusion": "neutral"}, token=token)
+    listed = f"{base}/commits/main/check-runs"
+    assert (await ours.call("GET", listed, token=token))["total_count"] == 2, "the newest of each name"
+    assert (await ours.call("GET", listed + "?filter=all&check_name=x", token=token))["total_count"] == 2
+    assert (await ours.call("GET", f"{listed}?app_id={ci.id}", token=token))["check_runs"][0]["conclusion"] == "failure"
+
+
+async def test_graphql_refuses_in_the_answer_not_in_the_status(ours: Ours, tmp_path: Path) -> None:
+    url = ours.world.base_url + "/api/graphql"
+    await branch_with_a_change(ours, tmp_path)
+    pull = await ours.world.act("alice").open_pull("octo/hello", "x", "claude/issue-1-x", "main")
+    assert pull.pull
+    node = f"PR_{pull.pull.id}"
+
+    async def drafts() -> list[bool]:
+        return [one["draft"] for one in await ours.call("GET", "/repos/octo/hello/pulls", token=await ours.token())]
+
+    back = f'mutation {{ convertPullRequestToDraft(input: {{pullRequestId: "{node}"}}) {{ clientMutationId }} }}'
+    reading = await ours.token(permissions={"pull_requests": "read"})
+    refused = await ours.call("POST", url, {"query": back}, token=reading)
+    assert refused["errors"][0]["type"] == "FORBIDDEN"
+    assert await drafts() == [False]
+    token = await ours.token()
+    await ours.call("POST", url, {"query": back}, token=token)
+    assert await drafts() == [True]
+    ready = (
+        "mutation($input: MarkPullRequestReadyForReviewInput!) { markPullRequestReadyForReview(input: $input) { id } }"
+    )
+    variables = {"input": {"pullRequestId": node}}
+    await ours.call("POST", url, {"query": ready, "variables": variables}, token=token)
+    assert await drafts() == [False]
+    unknown = await ours.call("POST", url, {"query": back.replace(node, "PR_0")}, token=token)
+    assert unknown["errors"][0]["type"] == "NOT_FOUND"
+    assert "errors" in await ours.call("POST", url, {"query": "{ viewer { login } }"}, token=token)
+    assert (await ours.ask("POST", url, {"query": back}, token=""))[0] == 401
+
+
+async def test_an_operation_that_is_not_modelled_is_on_the_books(ours: Ours) -> None:
+    assert (await ours.ask("GET", "/repos/octo/hello/stargazers", token=await ours.token()))[0] == 404
+    assert len(ours.world.violations) == 2, "the stand-in and the contract both say so"
+    ours.world.violations.clear()  # it was meant
+
+
+async def test_a_person_with_a_token_may_what_that_person_may(ours: Ours) -> None:
+    world = ours.world
+    await world.act("alice").open_issue("octo/hello", "x")
+    path = "/repos/octo/hello/issues/1"
+    rita, mallory = world.token_of("rita"), world.token_of("mallory")
+    assert (await ours.call("POST", path + "/comments", {"body": "hi"}, token=rita))["user"]["login"] == "rita"
+    assert (await ours.ask("POST", path + "/labels", {"labels": ["claude"]}, token=rita))[0] == 403
+    assert (await ours.ask("GET", path, token=mallory))[0] == 404
+    assert world.issue("octo/hello", 1).labels == []

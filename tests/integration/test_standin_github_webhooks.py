@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from pathlib import Path
 
 from app.demo.github import installing
@@ -88,6 +89,35 @@ async def test_every_event_has_the_shape_githubs_schemas_say(ours: Ours, tmp_pat
         *("installation_repositories.added", "installation_repositories.removed"),
     }
     assert issue.state == "closed", "merging a pull request whose body says so closes the issue"
+
+
+async def test_a_hook_that_does_not_answer_in_time_has_failed(ours: Ours) -> None:
+    world = ours.world
+    world.hook_timeout = timedelta(seconds=0.1)
+    ours.silent.set()
+    await world.act("alice").open_issue("octo/hello", "x")
+    await world.settled()
+    ours.silent.clear()
+    assert (await ours.call("GET", "/app/hook/deliveries"))[0]["status"] == "timed out"
+    ours.app.hook_url = "http://127.0.0.1:1/nobody"
+    await world.act("alice").open_issue("octo/hello", "y")
+    await world.settled()
+    assert (await ours.call("GET", "/app/hook/deliveries"))[0]["status_code"] == 502
+    first, second = await ours.call("GET", "/app/hook/deliveries")
+    older = await ours.call("GET", f"/app/hook/deliveries?per_page=1&cursor={first['id']}")
+    assert [one["id"] for one in older] == [second["id"]]
+    assert (await ours.ask("GET", "/app/hook/deliveries/1"))[0] == 404
+
+
+async def test_an_app_hears_only_what_it_asked_for_and_where_it_is_installed(ours: Ours) -> None:
+    alice = ours.world.act("alice")
+    ours.app.events[:] = ["issue_comment"]
+    issue = await alice.open_issue("octo/hello", "x")
+    elsewhere = await alice.open_issue("octo/public", "x")
+    await alice.comment(elsewhere, "not for you")
+    await alice.comment(issue, "for you")
+    await ours.world.settled()
+    assert ours.events() == ["issue_comment.created"]
 
 
 def unsigned(headers: dict[str, str], body: bytes) -> bool:

@@ -6,7 +6,6 @@ import hmac
 import json
 import time
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from app.demo.github import shapes
@@ -15,8 +14,6 @@ from app.demo.github.model import App, HookDelivery, Installation, Issue, Reposi
 from app.demo.github.shapes_work import issue as issue_shape
 from app.demo.github.shapes_work import pull_request, webhook_repository
 from app.demo.github.world import World
-
-TIMEOUT = timedelta(seconds=10)
 
 
 def emit(
@@ -193,7 +190,7 @@ async def _post(world: World, delivery: HookDelivery, body: bytes) -> None:
         delivery.status = "Hook has no URL"
     else:
         try:
-            async with asyncio.timeout(TIMEOUT.total_seconds()):
+            async with asyncio.timeout(world.hook_timeout.total_seconds()):
                 code, headers, text = await world.post(delivery.app.hook_url, body, delivery.request_headers)
         except TimeoutError:
             delivery.status, delivery.status_code = "timed out", 504

@@ -81,6 +81,7 @@ class World:
         self.limit: SecondaryLimit | None = SecondaryLimit()
         self.requests_per_hour = 5000
         self.used: dict[str, tuple[datetime, int]] = {}
+        self.hook_timeout = timedelta(seconds=10)
         self.post: Post | None = None
         self.pending: set[asyncio.Task[None]] = set()
         self.write_lock = asyncio.Lock()

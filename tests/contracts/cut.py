@@ -2,8 +2,8 @@
 
     python -m tests.contracts.cut octokit-openapi-*.tgz octokit-webhooks-schemas-*.tgz octokit-webhooks-examples-*.tgz
 
-The three tarballs are npm packages (`npm pack @octokit/openapi` and so on). What is written beside this script: the REST
-operations we use with every schema they refer to, the schemas of the webhook events we take, and all example payloads.
+The three tarballs are npm packages (`npm pack @octokit/openapi` and so on). What is written beside this script: the
+REST operations we use with every schema they refer to, the schemas of the webhook events we take, and all examples.
 """
 
 import gzip
@@ -72,7 +72,18 @@ EVENTS = {
     "pull_request_review_comment",
     "push",
 }
-NOISE = {"example", "examples", "externalDocs", "summary", "tags", "title", "description", "tsAdditionalProperties"}
+# A discriminator adds nothing to oneOf, and cannot tell a directory (a list) from a file.
+NOISE = {
+    "discriminator",
+    "example",
+    "examples",
+    "externalDocs",
+    "summary",
+    "tags",
+    "title",
+    "description",
+    "tsAdditionalProperties",
+}
 
 
 def main(openapi: Path, schemas: Path, examples: Path) -> None:
@@ -124,6 +135,9 @@ def cut_rest(api: Any, version: str) -> Any:
             if section == "responses":
                 kept[name]["description"] = ""
             open_ends += references(kept[name])
+    account = paths["/app/installations"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["items"]
+    mend = account["properties"]["account"]
+    mend["anyOf"] = mend.pop("allOf")  # it says that an account is a user and an enterprise, both at once
     info = {"title": "GitHub's REST API, the part we use", "version": f"@octokit/openapi {version}"}
     return {"openapi": api["openapi"], "info": info, "paths": paths, "components": components}
 
@@ -156,14 +170,26 @@ def references(node: Any) -> Iterator[str]:
 def without_noise(node: Any, *, names: bool = False) -> Any:
     """A schema without its prose. Where the keys are names of properties, all of them stay."""
     if isinstance(node, dict):
-        return {
+        kept = {
             key: without_noise(value, names=key in {"properties", "responses", "headers"} and not names)
             for key, value in node.items()
             if names or not (key in NOISE or key.startswith("x-"))
         }
+        return kept if names else with_null(kept)
     if isinstance(node, list):
         return [without_noise(value) for value in node]
     return node
+
+
+def with_null(schema: Any) -> Any:
+    """OpenAPI 3.0 lets `nullable` say nothing to `enum`, `anyOf` and `oneOf`; GitHub means that it does."""
+    if schema.get("nullable") is True:
+        if "enum" in schema and None not in schema["enum"]:
+            schema["enum"].append(None)
+        for word in ("anyOf", "oneOf"):
+            if word in schema and "type" not in schema:
+                schema[word].append({"enum": [None]})
+    return schema
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Fixtures: a GitHub of our own, running, whose every request, answer and webhook is held against GitHub's contracts."""
+"""Fixtures: a GitHub of our own, running, whose requests, answers and webhooks are held against GitHub's contracts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,8 +42,8 @@ def github_clock() -> Clock:
 
 @pytest.fixture
 async def github(tmp_path: Path) -> AsyncIterator[World]:
-    """A running GitHub with nothing in it, in real time. At the end nothing may have broken its contract or its manners."""
+    """A running GitHub with nothing in it. At the end nothing may have broken its contract or its manners."""
     world = World(tmp_path / "github")
     async with checked(world):
         yield world
-    assert world.violations == []
+    assert not world.violations, "\n".join(world.violations)

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +16,13 @@ import jwt
 import pytest
 from aiohttp import web
 
-from app.demo.github import World
-from app.demo.github.model import App, Installation
+from app.demo.github import Fault, World, bare, shapes_work, webhooks
+from app.demo.github.actions import Actor
+from app.demo.github.errors import Refused
+from app.demo.github.ledger import SecondaryLimit
+from app.demo.github.model import App, Installation, Permission
+from app.demo.github.rest_checks import run_of_another_app
+from tests.fakes.github import Clock, checked
 
 SECRET = "it is a secret to everybody"
 
@@ -45,7 +50,7 @@ class Ours:
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
-    ) -> tuple[int, Any, dict[str, str]]:
+    ) -> tuple[int, Any, Mapping[str, str]]:
         auth = {"Authorization": f"Bearer {self.jwt() if token is None else token}"} if token != "" else {}
         url = path if path.startswith("http") else self.world.api_url + path
         async with self.session.request(
@@ -53,7 +58,7 @@ class Ours:
         ) as answer:
             raw = await answer.read()
             value = json.loads(raw) if answer.content_type == "application/json" else raw
-            return answer.status, value, dict(answer.headers)
+            return answer.status, value, answer.headers
 
     async def token(self, **narrowing: Any) -> str:
         path = f"/app/installations/{self.installation.id}/access_tokens"
@@ -70,7 +75,7 @@ class Ours:
 @pytest.fixture
 async def ours(github: World) -> AsyncIterator[Ours]:
     """octo/hello and octo/other, alice who may write, mallory who may not, and our App on the first two."""
-    permissions = {"alice": "write", "rita": "read"}
+    permissions: dict[str, Permission] = {"alice": "write", "rita": "read"}
     await github.add_repository("octo/hello", files={"a.txt": "one\n", "dir/b c.txt": "é\n"}, permissions=permissions)
     await github.add_repository("octo/other", files={"a.txt": "other\n"})
     await github.add_repository("octo/public", files={"a.txt": "public\n"}, private=False)
@@ -244,3 +249,325 @@ async def test_every_operation_answers_as_the_contract_says(ours: Ours, tmp_path
 def unsigned(headers: dict[str, str], body: bytes) -> bool:
     mac = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     return headers["X-Hub-Signature-256"] != f"sha256={mac}"
+
+
+async def test_webhooks_are_signed_listed_and_sent_again_with_the_same_guid(ours: Ours) -> None:
+    alice = ours.world.act("alice")
+    issue = await alice.open_issue("octo/hello", "Broken ✗", "body")
+    await alice.label(issue, "claude")
+    await alice.label(issue, "claude")
+    await ours.world.settled()
+    assert sorted(ours.events()) == ["issues.labeled", "issues.opened"]
+    assert not any(unsigned(headers, body) for headers, body in ours.received)
+    headers, body = ours.received[-1]
+    assert headers["X-GitHub-Hook-Installation-Target-Type"] == "integration"
+    assert headers["X-GitHub-Hook-Installation-Target-ID"] == str(ours.app.id)
+    assert headers["X-GitHub-Hook-ID"] == str(ours.app.hook_id)
+    assert json.loads(body)["installation"]["id"] == ours.installation.id
+
+    ours.answer = 503
+    await alice.unlabel(issue, "claude")
+    await ours.world.settled()
+    assert ours.events().count("issues.unlabeled") == 1, "GitHub sends nothing again by itself"
+    newest = (await ours.call("GET", "/app/hook/deliveries"))[0]
+    assert (newest["status_code"], newest["action"], newest["redelivery"]) == (503, "unlabeled", False)
+    detail = await ours.call("GET", f"/app/hook/deliveries/{newest['id']}")
+    assert detail["request"]["payload"]["label"]["name"] == "claude"
+    ours.answer = 202
+    await ours.call("POST", f"/app/hook/deliveries/{newest['id']}/attempts")
+    await ours.world.settled()
+    (first, _), (second, _) = [one for one in ours.received if b'"unlabeled"' in one[1]]
+    assert first["X-GitHub-Delivery"] == second["X-GitHub-Delivery"] == newest["guid"]
+    assert (await ours.call("GET", "/app/hook/deliveries"))[0]["redelivery"] is True
+
+
+async def test_every_event_has_the_shape_githubs_schemas_say(ours: Ours, tmp_path: Path) -> None:
+    """The fixture holds each payload against its schema; here all of them are made to happen."""
+    world = ours.world
+    ours.app.events.append("push")
+    alice, bot = world.act("alice"), Actor(world, ours.app.bot, ours.app)
+    issue = await alice.open_issue("octo/hello", "One", "two", ["claude"])
+    await alice.edit_issue(issue, title="Other", body="new")
+    comment = await bot.comment(issue, "hello")
+    await bot.edit_comment(issue, comment, "hello again")
+    await alice.unlabel(issue, "claude")
+    await alice.close(issue, "not_planned")
+    await alice.reopen(issue)
+    await bot.delete_comment(issue, comment)
+    sha = await branch_with_a_change(ours, tmp_path)
+    pull = await bot.open_pull("octo/hello", "Mend", "claude/issue-1-x", "main", "Fixes #1", draft=True)
+    await bot.set_draft(pull, draft=False)
+    await bot.set_draft(pull, draft=True)
+    await bot.set_draft(pull, draft=False)
+    await bot.edit_issue(pull, body="Closes #1")
+    await alice.label(pull, "bug")
+    await alice.unlabel(pull, "bug")
+    await alice.comment(pull, "nice")
+    await alice.review(pull, "APPROVED", "good", [("a.txt", 1, "here")])
+    ci, _ = world.add_app("CI", events=[])
+    await run_of_another_app(world, "octo/hello", ci, name="tests", sha=sha, conclusion="failure", summary="no")
+    await alice.close(pull)
+    await alice.reopen(pull)
+    await alice.merge(pull, "squash")
+    webhooks.emit_installation(world, "created", ours.installation, alice.user)
+    await world.settled()
+    assert set(ours.events()) == {
+        *(f"issues.{x}" for x in ("opened", "labeled", "edited", "unlabeled", "closed", "reopened")),
+        *(f"issue_comment.{x}" for x in ("created", "edited", "deleted")),
+        *(f"pull_request.{x}" for x in ("opened", "ready_for_review", "converted_to_draft", "edited", "labeled")),
+        *(f"pull_request.{x}" for x in ("unlabeled", "closed", "reopened")),
+        "pull_request_review.submitted",
+        "pull_request_review_comment.created",
+        *("check_run.created", "check_run.completed", "check_suite.completed"),
+        *("push", "installation.created"),
+    }
+    assert issue.state == "closed", "merging a pull request whose body says so closes the issue"
+
+
+async def test_git_over_http_asks_for_a_live_token_with_the_right_permission(ours: Ours, tmp_path: Path) -> None:
+    world = ours.world
+    reading = await ours.token(repositories=["hello"], permissions={"contents": "read"})
+    elsewhere = await ours.token(repositories=["other"])
+    without = await ours.token(repositories=["hello"], permissions={"issues": "write"})
+    for token, sentence in (("ghs_nonsense", "Authentication failed"), (elsewhere, "not found"), (without, "403")):
+        code, said = await git("clone", remote(ours, token), str(tmp_path / "x"), check=False)
+        assert code != 0
+        assert sentence in said
+    code, said = await git("clone", f"{world.base_url}/octo/hello.git", str(tmp_path / "x"), check=False)
+    assert "could not read Username" in said
+    await git("clone", "--quiet", f"{world.base_url}/octo/public.git", str(tmp_path / "public"))
+
+    work = tmp_path / "work"
+    await git("clone", "--quiet", remote(ours, reading), str(work))
+    assert (work / "dir" / "b c.txt").read_text() == "é\n"
+    await git("commit", "--quiet", "--allow-empty", "-m", "x", cwd=work)
+    code, said = await git("push", "origin", "main", cwd=work, check=False)
+    assert code != 0
+    assert "Write access to repository not granted" in said or "403" in said
+    assert world.ledger.pushes == []
+
+
+async def test_a_push_moves_the_pull_request_and_is_written_down(ours: Ours, tmp_path: Path) -> None:
+    world = ours.world
+    sha = await branch_with_a_change(ours, tmp_path)
+    pull = await Actor(world, ours.app.bot, ours.app).open_pull("octo/hello", "Mend", "claude/issue-1-x", "main")
+    assert (pull.pull and pull.pull.head_sha) == sha
+    work = tmp_path / "claude-issue-1-x"
+    (work / "new.txt").write_bytes(bytes(range(256)) * 20_000)  # more than git sends in one piece
+    await git("add", ".", cwd=work)
+    await git("commit", "--quiet", "-m", "More", cwd=work)
+    await git("push", "--quiet", "origin", "HEAD", cwd=work)
+    after = (await git("rev-parse", "HEAD", cwd=work))[1].strip()
+    assert pull.pull
+    assert (pull.pull.head_sha, pull.pull.commits, pull.pull.changed_files) == (after, 2, 2)
+    push = world.ledger.pushes[-1]
+    assert (push.ref, push.before, push.after, push.forced) == ("refs/heads/claude/issue-1-x", sha, after, False)
+    assert push.actor == "our-app[bot]"
+    await git("commit", "--quiet", "--amend", "-m", "Other", cwd=work)
+    code, _ = await git("push", "origin", "HEAD", cwd=work, check=False)
+    assert code != 0
+    await git("push", "--quiet", "--force", "origin", "HEAD", cwd=work)
+    assert world.ledger.pushes[-1].forced
+    await world.settled()
+    assert ours.events().count("pull_request.synchronize") == 2
+
+
+async def test_a_token_sees_and_does_only_what_it_was_narrowed_to(ours: Ours) -> None:
+    world = ours.world
+    issue = await world.act("alice").open_issue("octo/hello", "x")
+    await world.add_repository("octo/secret", files={"a": "b"})
+    reading = await ours.token(repositories=["hello"], permissions={"issues": "read"})
+    path = "/repos/octo/hello/issues/1"
+    assert (await ours.ask("GET", path, token=reading))[0] == 200
+    status, body, _ = await ours.ask("POST", path + "/comments", {"body": "x"}, token=reading)
+    assert (status, body["message"]) == (403, "Resource not accessible by integration")
+    assert (await ours.ask("GET", "/repos/octo/hello/pulls", token=reading))[0] == 403
+    assert (await ours.ask("GET", "/repos/octo/other/issues", token=reading))[0] == 404
+    assert (await ours.ask("GET", "/repos/octo/secret", token=reading))[0] == 404
+    assert (await ours.ask("GET", "/repos/octo/hello", token="ghs_wrong"))[0] == 401
+    assert (await ours.ask("GET", "/repos/octo/hello", token=""))[0] == 404
+    assert issue.comments == []
+    tokens = f"/app/installations/{ours.installation.id}/access_tokens"
+    assert (await ours.ask("POST", tokens, {"repositories": ["secret"]}))[0] == 422
+    assert (await ours.ask("POST", tokens, {"permissions": {"administration": "write"}}))[0] == 422
+    scopes = [seen.permissions for seen in world.ledger.requests("GET", path)]
+    assert scopes == [{"metadata": "read", "issues": "read"}]
+
+
+async def test_an_app_is_known_by_a_token_signed_with_its_key_and_not_too_long_lived(ours: Ours) -> None:
+    now = int(time.time())
+    other_key = ours.world.add_app("Other")[1]
+    forged = jwt.encode({"iat": now, "exp": now + 300, "iss": str(ours.app.id)}, other_key, "RS256")
+    unsigned_one = jwt.encode({"iat": now, "exp": now + 300, "iss": str(ours.app.id)}, "", "none")
+    for token in (forged, unsigned_one, ours.jwt(exp=now - 1), ours.jwt(exp=now + 1200), ours.jwt(iss="1")):
+        assert (await ours.ask("GET", "/app", token=token))[0] == 401
+    assert (await ours.ask("GET", "/app", token=ours.jwt(iss=ours.app.client_id)))[0] == 200
+    assert (await ours.ask("GET", "/app", token=await ours.token()))[0] == 401
+
+
+async def test_tokens_die_after_an_hour(tmp_path: Path, github_clock: Clock) -> None:
+    world = World(tmp_path / "w", clock=github_clock)
+    await world.add_repository("octo/hello", files={"a": "b"})
+    app, pem = world.add_app("Our App")
+    installation = world.add_installation(app, "octo")
+    async with checked(world), aiohttp.ClientSession() as session:
+        ours = Ours(world, app, pem, installation, session)
+        token = await ours.token()
+        assert (await ours.ask("GET", "/repos/octo/hello", token=token))[0] == 200
+        github_clock.forward(timedelta(minutes=59, seconds=59))
+        assert (await ours.ask("GET", "/repos/octo/hello", token=token))[0] == 200
+        github_clock.forward(timedelta(seconds=1))
+        assert (await ours.ask("GET", "/repos/octo/hello", token=token))[0] == 401
+        code, said = await git("ls-remote", remote(ours, token), check=False)
+        assert code != 0
+        assert "Authentication failed" in said
+
+
+async def test_what_cannot_be_is_refused_as_github_refuses_it(ours: Ours, tmp_path: Path) -> None:
+    token = await ours.token()
+    base = "/repos/octo/hello"
+    await branch_with_a_change(ours, tmp_path)
+    await ours.world.act("alice").open_issue("octo/hello", "x")
+
+    async def refused(method: str, path: str, body: Any) -> Any:
+        status, answer, _ = await ours.ask(method, base + path, body, token=token)
+        assert status == 422
+        return answer["errors"][0]
+
+    pull = {"title": "x", "head": "claude/issue-1-x", "base": "main"}
+    assert (await refused("POST", "/pulls", {**pull, "head": "nowhere"}))["field"] == "head"
+    assert (await refused("POST", "/pulls", {**pull, "base": "nowhere"}))["field"] == "base"
+    assert "No commits between" in (await refused("POST", "/pulls", {**pull, "head": "main"}))["message"]
+    await ours.call("POST", base + "/pulls", pull, token=token)
+    assert "already exists" in (await refused("POST", "/pulls", pull))["message"]
+    assert (await refused("POST", "/issues/1/comments", {"body": "x" * 65_537}))["field"] == "body"
+    assert (await refused("POST", "/issues/1/comments", {}))["code"] == "missing_field"
+    assert (await refused("POST", "/issues/1/reactions", {"content": "shrug"}))["field"] == "content"
+    assert len(ours.world.issue("octo/hello", 1).comments) == 0
+    for hostile in (
+        "/git/ref/heads/--upload-pack=x",
+        "/contents/a.txt?ref=--output=x",
+        "/compare/main...-x",
+        "/branches/..%2Fx",
+    ):
+        assert (await ours.ask("GET", base + hostile, token=token))[0] == 404
+    assert (await ours.ask("PUT", base + "/pulls/2/merge", {"sha": "0" * 40}, token=token))[0] == 409
+
+
+async def test_going_over_the_secondary_limit_is_refused_and_on_the_books(ours: Ours) -> None:
+    world = ours.world
+    world.limit = SecondaryLimit(per_minute=3)
+    await world.act("alice").open_issue("octo/hello", "x")
+    token = await ours.token()
+    answers = [
+        await ours.ask("POST", "/repos/octo/hello/issues/1/comments", {"body": str(n)}, token=token) for n in range(4)
+    ]
+    assert [status for status, _, _ in answers] == [201, 201, 201, 403]
+    assert 1 <= int(answers[3][2]["Retry-After"]) <= 61
+    assert "secondary rate limit" in answers[3][1]["message"]
+    assert len(world.issue("octo/hello", 1).comments) == 3
+    assert len(world.ledger.violations) == 1
+    assert len(world.violations) == 1
+    world.violations.clear()  # it was meant
+
+
+async def test_faults_happen_as_scripted(ours: Ours) -> None:
+    world = ours.world
+    issue = await world.act("alice").open_issue("octo/hello", "x")
+    token = await ours.token()
+    path = "/repos/octo/hello/issues/1/comments"
+    world.faults.append(Fault("POST", "/comments$", 502))
+    world.faults.append(Fault("POST", "/comments$", "drop"))
+    assert (await ours.ask("POST", path, {"body": "1"}, token=token))[0] == 502
+    assert issue.comments == []
+    with pytest.raises(aiohttp.ClientError):
+        await ours.ask("POST", path, {"body": "2"}, token=token)
+    assert [comment.body for comment in issue.comments] == ["2"], "it happened, and nobody was told"
+    assert (await ours.ask("POST", path, {"body": "3"}, token=token))[0] == 201
+    assert [seen.status for seen in world.ledger.requests("POST", path)] == [502, 201, 201]
+
+
+async def test_conditional_requests_and_pages(ours: Ours) -> None:
+    alice = ours.world.act("alice")
+    for number in range(5):
+        await alice.open_issue("octo/hello", f"Issue {number}")
+    token = await ours.token()
+    path = "/repos/octo/hello/issues?per_page=2&direction=asc"
+    _, found, headers = await ours.ask("GET", path, token=token)
+    assert [one["number"] for one in found] == [1, 2]
+    again, body, _ = await ours.ask("GET", path, token=token, **{"If-None-Match": headers["ETag"]})
+    assert (again, body) == (304, b"")
+    following = headers["Link"].partition(">")[0].lstrip("<")
+    assert 'rel="next"' in headers["Link"]
+    assert [one["number"] for one in await ours.call("GET", following, token=token)] == [3, 4]
+    assert int(headers["X-RateLimit-Remaining"]) < int(headers["X-RateLimit-Limit"])
+
+
+async def test_a_renamed_repository_redirects_to_its_id_and_a_deleted_one_is_gone(ours: Ours) -> None:
+    token = await ours.token()
+    ours.world.rename_repository("octo/hello", "greetings")
+    assert "refs/heads/main" in (await git("ls-remote", remote(ours, token)))[1]
+    status, _, headers = await ours.ask("GET", "/repos/octo/hello/issues", token=token)
+    assert status == 301
+    assert await ours.call("GET", headers["Location"], token=token) == []
+    ours.world.delete_repository("octo/greetings")
+    assert (await ours.ask("GET", headers["Location"], token=token))[0] == 404
+
+
+async def test_a_pull_request_from_a_fork(ours: Ours, tmp_path: Path) -> None:
+    world = ours.world
+    fork = await world.add_fork("octo/public", "mallory")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a.txt").write_text("mine\n")
+    await bare.commit_tree_of(fork.path, tree, "evil", "Evil")
+    pull = await world.act("mallory").open_pull("octo/public", "Please", "mallory:evil", "main")
+    shape = shapes_work.pull_request(world, pull)
+    assert shape["head"]["repo"]["full_name"] == "mallory/public"
+    assert shape["head"]["label"] == "mallory:evil"
+    with pytest.raises(Refused):
+        await world.act("mallory").label(pull, "claude")
+    with pytest.raises(Refused):
+        await world.act("mallory").comment(await world.act("alice").open_issue("octo/hello", "x"), "I cannot see this")
+
+
+async def test_a_pull_request_somebody_merged_by_hand_is_merged(ours: Ours, tmp_path: Path) -> None:
+    sha = await branch_with_a_change(ours, tmp_path)
+    pull = await Actor(ours.world, ours.app.bot, ours.app).open_pull("octo/hello", "Mend", "claude/issue-1-x", "main")
+    person = ours.world.token_of("alice")
+    url = remote(ours, person).replace("x-access-token", "alice")
+    await git("push", "--quiet", url, "HEAD:refs/heads/main", cwd=tmp_path / "claude-issue-1-x")
+    assert pull.state == "closed"
+    assert pull.pull
+    assert (pull.pull.merged_by, pull.pull.merge_commit_sha) == (ours.world.user("alice"), sha)
+    assert ours.world.ledger.pushes[-1].actor == "alice"
+
+
+async def test_two_that_conflict_cannot_be_merged(ours: Ours, tmp_path: Path) -> None:
+    world = ours.world
+    bot, alice = Actor(world, ours.app.bot, ours.app), world.act("alice")
+    pulls = []
+    for text in ("two", "three"):
+        await branch_with_a_change(ours, tmp_path, f"claude/{text}", text)
+        pulls.append(await bot.open_pull("octo/hello", text, f"claude/{text}", "main"))
+    await alice.merge(pulls[0])
+    assert pulls[1].pull
+    assert not pulls[1].pull.mergeable
+    with pytest.raises(Refused, match="merge conflicts"):
+        await alice.merge(pulls[1])
+    token = await ours.token()
+    shape = await ours.call("GET", "/repos/octo/hello/pulls/2", token=token)
+    assert (shape["mergeable"], shape["mergeable_state"]) == (False, "dirty")
+
+
+async def test_history_of_a_text_is_told_by_graphql(ours: Ours) -> None:
+    alice = ours.world.act("alice")
+    issue = await alice.open_issue("octo/hello", "x", "as it was")
+    await alice.edit_issue(issue, body="changed since")
+    token = await ours.token()
+    fields = "lastEditedAt userContentEdits(first: 5) { nodes { diff } }"
+    query = f"query($id: ID!) {{ node(id: $id) {{ ... on Issue {{ {fields} }} }} }}"
+    body = {"query": query, "variables": {"id": f"I_{issue.id}"}}
+    node = (await ours.call("POST", ours.world.base_url + "/api/graphql", body, token=token))["data"]["node"]
+    assert node["lastEditedAt"]
+    assert node["userContentEdits"]["nodes"][0]["diff"] == "as it was"

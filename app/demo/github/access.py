@@ -109,6 +109,12 @@ def allow(world: World, caller: Caller, repository: Repository, least: str, *kin
         raise not_found()
 
 
+def names_of(world: World, token: InstallationToken | None) -> tuple[str, ...]:
+    """The repositories a token reaches, as far as they still exist."""
+    numbers = sorted(token.repository_ids) if token else []
+    return tuple(world.repositories[n].full_name for n in numbers if n in world.repositories)
+
+
 def _allow_token(token: InstallationToken, repository: Repository, least: str, kinds: tuple[str, ...]) -> None:
     inside = repository.id in token.repository_ids and repository.id in token.installation.repository_ids
     if not inside and repository.private:

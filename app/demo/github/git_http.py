@@ -37,7 +37,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
             actor=caller.name if caller else "anonymous",
             token_kind=caller.kind if caller else "none",
             permissions=dict(token.permissions) if token else {},
-            repositories=tuple(world.repositories[n].full_name for n in sorted(token.repository_ids)) if token else (),
+            repositories=access.names_of(world, token),
             body=None,
             status=answer.status,
             answer=None,
@@ -49,10 +49,15 @@ async def serve(request: web.Request) -> web.StreamResponse:
 async def _answer(world: World, request: web.Request, caller: Caller | None, service: str) -> web.StreamResponse:
     if service not in SERVICES:
         return web.Response(status=403, text="Please upgrade your git client.\n")
-    repository = world.find_repository(f"{request.match_info['owner']}/{request.match_info['repo']}")
+    name = f"{request.match_info['owner']}/{request.match_info['repo']}"
+    repository = world.find_repository(name) or world.repositories.get(world.renamed.get(name.lower(), 0))
     refused = _refusal(world, request, caller, repository, SERVICES[service])
     if refused is not None or repository is None:
         return refused or web.Response(status=404)
+    if repository.full_name.lower() != name.lower():
+        new = request.path.replace(name, repository.full_name, 1)
+        query = f"?{request.query_string}" if request.query_string else ""
+        return web.Response(status=301, headers={"Location": f"{world.base_url}{new}{query}"})
     if service == "git-receive-pack" and request.method == "POST" and caller is not None:
         return await _receive(world, request, repository, caller)
     return await _run(request, repository, service, caller)

@@ -228,7 +228,6 @@ def _decorate(world: World, caller: Caller, answer: web.StreamResponse) -> None:
 
 def _record(world: World, request: web.Request, caller: Caller, body: Any, answer: web.StreamResponse) -> None:
     token = caller.token
-    repositories = () if token is None else sorted(token.repository_ids)
     world.ledger.append(
         RequestSeen(
             at=world.now(),
@@ -238,7 +237,7 @@ def _record(world: World, request: web.Request, caller: Caller, body: Any, answe
             actor=caller.name,
             token_kind=caller.kind,
             permissions={} if token is None else dict(token.permissions),
-            repositories=tuple(world.repositories[n].full_name for n in repositories if n in world.repositories),
+            repositories=access.names_of(world, token),
             body=body,
             status=answer.status,
             answer=_said(answer),

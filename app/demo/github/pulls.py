@@ -99,8 +99,11 @@ async def refs_moved(
             continue
         if pull.head_repository is repository and f"refs/heads/{pull.head_ref}" in moved:
             await _head_moved(world, issue, who, after.get(f"refs/heads/{pull.head_ref}"))
-        elif issue.repository is repository and f"refs/heads/{pull.base_ref}" in moved:
-            await refresh(issue)
+        elif issue.repository is repository and (base := after.get(f"refs/heads/{pull.base_ref}")) != pull.base_sha:
+            if base and await bare.merge_base(repository.path, base, pull.head_sha) == pull.head_sha:
+                _merged(world, issue, who, pull.head_sha)  # somebody merged it by hand and pushed
+            else:
+                await refresh(issue)
 
 
 async def merge(
@@ -134,11 +137,7 @@ async def merge(
         merged = await bare.write_merge(path, pull.base_ref, base, tree, text, parents=parents, author=author)
     except GitFailed as exc:
         raise Refused(409, "Base branch was modified. Review and try the merge again.") from exc
-    pull.merged_at = issue.closed_at = issue.updated_at = world.now()
-    pull.merged_by = issue.closed_by = who
-    pull.merge_commit_sha = merged
-    issue.state = "closed"
-    webhooks.emit_issue(world, "closed", issue, who)
+    _merged(world, issue, who, merged)
     await refs_moved(world, issue.repository, who, before, await bare.refs(path))
     return merged
 
@@ -150,6 +149,15 @@ def closed_by(issue: Issue) -> list[Issue]:
     numbers = {int(number) for number in CLOSING.findall(issue.body)}
     found = [issue.repository.issues.get(number) for number in sorted(numbers)]
     return [one for one in found if one and one.state == "open" and not one.pull]
+
+
+def _merged(world: World, issue: Issue, who: User, sha: str) -> None:
+    pull = the_pull(issue)
+    pull.merged_at = issue.closed_at = issue.updated_at = world.now()
+    pull.merged_by = issue.closed_by = who
+    pull.merge_commit_sha = sha
+    issue.state = "closed"
+    webhooks.emit_issue(world, "closed", issue, who)
 
 
 async def _head_moved(world: World, issue: Issue, who: User, new: str | None) -> None:

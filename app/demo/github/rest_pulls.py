@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from app.demo.github import pulls, shapes, shapes_work
+from app.demo.github import pulls, shapes, shapes_work, webhooks
 from app.demo.github.errors import Refused, invalid
 from app.demo.github.http import Call
 from app.demo.github.model import Issue, ReviewState
@@ -120,6 +120,9 @@ async def request_reviewers(call: Call) -> web.Response:
             raise Refused(422, "Review cannot be requested from pull request author.")
         if person not in pull.requested_reviewers:
             pull.requested_reviewers.append(person)
+            who = call.caller.actor(call.world).user
+            asked = shapes.user(call.world, person)
+            webhooks.emit_issue(call.world, "review_requested", issue, who, requested_reviewer=asked)
     return web.json_response(shapes_work.pull_simple(call.world, issue), status=201)
 
 

@@ -1,5 +1,6 @@
 """Put the world behind a port."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -58,3 +59,4 @@ async def _hooks(application: web.Application) -> AsyncIterator[None]:
         world.post = None
         for task in world.pending:
             task.cancel()
+        await asyncio.gather(*world.pending, return_exceptions=True)

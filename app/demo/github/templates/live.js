@@ -1,0 +1,19 @@
+// Every two seconds, take what changed on the page; what a person is typing stays as it is.
+"use strict";
+const live = document.getElementById("live");
+if (live) {
+  setInterval(async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch(location.href);
+      if (!answer.ok) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
+      if (fresh && fresh.innerHTML !== live.dataset.seen) {
+        if (live.dataset.seen) live.innerHTML = fresh.innerHTML;
+        live.dataset.seen = fresh.innerHTML;
+      }
+    } catch {
+      // The stand-in has gone; the page stays as it was last seen.
+    }
+  }, 2000);
+}

@@ -134,7 +134,7 @@ async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse
         raise  # the other side is gone: there is nobody to answer
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return problem(500, f"something broke here; the log has it under request {request['id']}")
+        return problem(500, f"something broke here; the log has it under request {request[REQUEST_ID]}")
 
 
 def _only_from(hosts: frozenset[str]) -> Middleware:

@@ -338,6 +338,11 @@ class Store:
             for row in rows
         ]
 
+    async def last_event(self) -> int:
+        """The id of the latest event, 0 where there is none."""
+        row = await self._one("SELECT max(id) AS id FROM events")
+        return int(row["id"] or 0) if row else 0
+
     async def receipt(self, task_id: TaskId, reporter: str) -> Receipt | None:
         """What this reporter last said about the task."""
         row = await self._one("SELECT * FROM receipts WHERE task_id = ? AND reporter = ?", task_id, reporter)

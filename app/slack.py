@@ -17,11 +17,12 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from app.settings_model import SlackSettings
 from handlers.messages_slack import Message
 from handlers.reporters.slack import Mark, Spot
 from runner.errors import TryLater
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
 SHORT_WAIT_SECONDS = 3  # a longer rate limit is the report loop's to wait for, not one call's
@@ -36,6 +37,7 @@ _TOKEN = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "no_permission"}
 )
 _CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read_only_channel", "ekm_access_denied"})
+_NOT_OURS = frozenset({"message_not_found", "cant_update_message"})
 _BUSY = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"})
 
 Call = Callable[[], Awaitable[AsyncSlackResponse]]
@@ -88,7 +90,7 @@ class Slack:
         return Spot(str(answer["channel"]), str(answer["ts"]))
 
     async def edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
-        """Write a message anew where it stands. False: it is there no more."""
+        """Write a message anew where it stands. False: it is there no more, or another app of Slack's wrote it."""
         try:
             await self._tell(
                 "chat.update",
@@ -103,7 +105,7 @@ class Slack:
                 ),
             )
         except Rejected as exc:
-            if exc.error == "message_not_found":
+            if exc.error in _NOT_OURS:
                 return False
             raise
         return True
@@ -191,7 +193,7 @@ class Slack:
                 raise
             if "looking" not in self._told:
                 self._told.add("looking")
-                log.warning(
+                logger.warning(
                     "Slack does not let us look for our own messages, so one may be there twice after a crash"
                     " (give the app channels:history, groups:history and channels:read): %s",
                     exc,
@@ -205,7 +207,7 @@ class Slack:
         except Unusable as exc:
             if exc.error not in self._told:
                 self._told.add(exc.error)
-                log.error("Slack hears nothing of the tasks: %s", exc)  # noqa: TRY400  (a sentence, not a bug)
+                logger.error("Slack hears nothing of the tasks: %s", exc)  # noqa: TRY400  (a sentence, not a bug)
             raise
         self._told &= {"looking"}
         return answer
@@ -274,24 +276,24 @@ class Slack:
 
 @asynccontextmanager
 async def open_slack(
-    token: str,
-    channel: str,
-    api_url: str,
+    settings: SlackSettings,
     timeout_seconds: float = TIMEOUT_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Slack]:
-    """Ready to speak; nothing is said yet, so that Slack being down delays no start."""
+    """Ready to speak; nothing is said yet, so that Slack being down delays no start. Token and channel are given."""
+    if settings.bot_token is None or settings.channel is None:
+        raise ValueError("Slack is spoken to only where its token and its channel are set")
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
         client = AsyncWebClient(
-            token=token,
-            base_url=f"{api_url.rstrip('/')}/",
+            token=settings.bot_token.get_secret_value(),
+            base_url=f"{settings.api_url.rstrip('/')}/",
             session=session,
             # Only what certainly had no effect is sent again here: after a broken connection the message may stand.
             retry_handlers=[_ShortWaits(max_retry_count=1)],
         )
         client.proxy = None  # it reads HTTPS_PROXY but not NO_PROXY; the session reads both
-        yield Slack(client, channel, monotonic)
+        yield Slack(client, settings.channel, monotonic)
 
 
 class _ShortWaits(AsyncRateLimitErrorRetryHandler):

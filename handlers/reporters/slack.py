@@ -34,7 +34,7 @@ class Channel(Protocol):
         """Write a message, or a reply in a thread. After TryLater it may have been written all the same."""
 
     async def edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
-        """Write a message anew where it stands. False: it is there no more."""
+        """Write a message anew where it stands. False: it is there no more, or another app of Slack's wrote it."""
 
     async def find(self, mark: Mark, since: datetime) -> Spot | None:
         """The message with this mark, posted after `since`."""
@@ -108,7 +108,7 @@ class SlackReporter:
         mark = _mark(view)
         if thread.first is not None and await self._channel.edit(thread.first, message, mark):
             return thread
-        if thread.first is not None or thread.doubt:  # deleted, or perhaps written without our knowing
+        if thread.first is not None or thread.doubt:  # deleted, or written without our knowing
             found = await self._channel.find(mark, view.task.created_at)
             if found is not None and await self._channel.edit(found, message, mark):
                 return replace(thread, first=found)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from app.slack import Slack, Unusable, open_slack
+from app.settings_model import SlackSettings
+from app.slack import Rejected, Slack, Unusable, open_slack
 from app.slack_check import Checked, check
 from handlers.messages_slack import Message
 from handlers.reporters.slack import SlackReporter, Spot
@@ -30,6 +32,11 @@ STEPS = happened.ChecklistChanged(
     (happened.ChecklistItem("Find it", "completed"), happened.ChecklistItem("Mend it", "in_progress"))
 )
 MESSAGE = Message("hello", [{"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}])
+
+
+def settings(url: str, channel: str = CHANNEL) -> SlackSettings:
+    """As an operator sets them."""
+    return SlackSettings(bot_token=SecretStr(TOKEN), channel=channel, api_url=url)
 
 
 @dataclass
@@ -117,7 +124,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with (
         slack() as fake,
         open_store(tmp_path / "cco.db") as store,
-        open_slack(TOKEN, CHANNEL, fake.url, timeout_seconds=2, monotonic=clock.monotonic) as client,
+        open_slack(settings(fake.url), timeout_seconds=2, monotonic=clock.monotonic) as client,
         AsyncExitStack() as stack,
     ):
         yield World(store, fake, client, clock, stack)
@@ -333,6 +340,25 @@ async def test_a_thread_that_a_person_deleted_is_begun_again_once(world: World) 
     assert len(world.slack.calls("chat.postMessage")) == 3
 
 
+async def test_a_new_slack_app_begins_threads_of_its_own(world: World) -> None:
+    """It may not edit what the app before it wrote; from then on it edits its own."""
+    world.report()
+    run = await world.start()
+    await until(lambda: "working" in world.first())
+    old = world.slack.threads()[0]
+    old["bot_id"] = "B0"
+
+    await world.store.record(run.task_id, STEPS, run_id=run.id)
+    await all_said(world, run)
+    await world.deliver(run)
+    await all_said(world, run)
+
+    assert "1 of 2 steps" not in words(old)
+    assert len(world.slack.threads()) == 2
+    assert "ready for your review" in words(world.slack.threads()[1])
+    assert len(world.slack.replies(world.slack.threads()[1]["ts"])) == 1
+
+
 @dataclass
 class Diary:
     """Another place where tasks are told of."""
@@ -431,7 +457,7 @@ async def test_many_at_work_share_what_slack_allows(world: World) -> None:
 
 async def test_a_channel_may_be_given_by_name(world: World) -> None:
     """Its id is learnt from what Slack answers, and looked up where we look for our own."""
-    async with open_slack(TOKEN, "#builds", world.slack.url) as named:
+    async with open_slack(settings(world.slack.url, "#builds")) as named:
         spot = await named.post(MESSAGE, {"task": 1})
 
         assert spot.channel == CHANNEL
@@ -487,9 +513,56 @@ async def test_a_short_limit_is_sat_out(world: World) -> None:
     assert await world.client.post(MESSAGE, {"task": 1})
 
 
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        ("account_inactive", "CCO_SLACK_BOT_TOKEN"),
+        ("channel_not_found", "CCO_SLACK_CHANNEL"),
+        ("not_in_channel", "/invite"),
+        ("is_archived", "CCO_SLACK_CHANNEL"),
+        ("missing_scope", "chat:write"),
+    ],
+)
+async def test_what_only_an_operator_can_mend_says_how(
+    world: World, caplog: pytest.LogCaptureFixture, error: str, mend: str
+) -> None:
+    """One line in the log however often it happens, and another look in five minutes."""
+    world.slack.fail("chat.postMessage", 3, error=error)
+    for _ in range(3):
+        with pytest.raises(Unusable) as caught:
+            await world.client.post(MESSAGE, {"task": 1})
+
+    assert mend in caught.value.mend
+    assert caught.value.after == timedelta(minutes=5)
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+async def test_a_message_that_slack_does_not_take_is_a_bug(world: World, method: str) -> None:
+    """It is no weather: trying again would not help, and the log must show it."""
+    wrong = Message("hello", [{"type": "section", "text": {"type": "mrkdwn", "text": "a" * 3_001}}])
+    spot = await world.client.post(MESSAGE, {"task": 1})
+
+    with pytest.raises(Rejected, match=f"{method}: invalid_blocks .*3000 characters"):
+        await (
+            world.client.post(wrong, {"task": 1})
+            if method == "chat.postMessage"
+            else world.client.edit(spot, wrong, {"task": 1})
+        )
+
+
+async def test_a_name_that_no_channel_has(world: World) -> None:
+    """Doctor says so; the other channels are not taken for it."""
+    async with open_slack(settings(world.slack.url, "#bilds")) as misspelt:
+        found = await check(misspelt)
+
+    assert not found.ok
+    assert "knows no channel #bilds" in found.detail
+
+
 async def test_nobody_at_home_is_weather() -> None:
     """A port on which nothing listens."""
-    async with open_slack(TOKEN, CHANNEL, "http://127.0.0.1:9/api/") as client:
+    async with open_slack(settings("http://127.0.0.1:9/api/")) as client:
         with pytest.raises(TryLater, match="cannot be reached"):
             await client.edit(Spot(CHANNEL, "1.0"), MESSAGE, {"task": 1})
 

@@ -12,7 +12,11 @@ from runner.secrets import MASK, Redactor
 
 TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
 KEY = "sk-ant-" + "Aa0_-zZ9" * 13
-PEM = "-----BEGIN RSA PRIVATE KEY-----\n" + "\n".join(["MIIEpAIBAAKCAQEA" * 4, "b9FQ/+xyzLLm" * 5]) + "\n-----END RSA PRIVATE KEY-----\n"
+PEM = (
+    "-----BEGIN RSA PRIVATE KEY-----\n"
+    + "\n".join(["MIIEpAIBAAKCAQEA" * 4, "b9FQ/+xyzLLm" * 5])
+    + "\n-----END RSA PRIVATE KEY-----\n"
+)
 redactor = Redactor([TOKEN, KEY, PEM, "p@ss/w\u00f6rd &1"])
 
 HIDING_PLACES = {
@@ -26,7 +30,10 @@ HIDING_PLACES = {
     "wrapped base64": base64.encodebytes(b"the key is " + KEY.encode()).decode(),
     "wrapped base64 in JSON": json.dumps(base64.encodebytes(KEY.encode()).decode()),
     **{f"base64 after {n} bytes": base64.b64encode(b"x" * n + TOKEN.encode() + b"tail").decode() for n in range(7)},
-    **{f"urlsafe base64 after {n} bytes": base64.urlsafe_b64encode(b"\xff" * n + KEY.encode()).decode() for n in range(3)},
+    **{
+        f"urlsafe base64 after {n} bytes": base64.urlsafe_b64encode(b"\xff" * n + KEY.encode()).decode()
+        for n in range(3)
+    },
 }
 
 

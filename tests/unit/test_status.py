@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from handlers.messages import dollars, duration, headline
-from handlers.status import COMMENT_LIMIT, WORDS_BEGIN, WORDS_END, check_words, marker, pull_request_words, status_comment
+from handlers.status import (
+    COMMENT_LIMIT,
+    WORDS_BEGIN,
+    WORDS_END,
+    check_words,
+    marker,
+    pull_request_words,
+    status_comment,
+)
 from runner import events as happened
 from runner.tasks import Outcome, RunState, TaskId, WaitingFor
 from runner.view import TaskView

@@ -22,7 +22,7 @@ LEAST_COVERAGE = 90
 WORKERS = 2
 
 # A developer's own settings and keys, and the tmux and git they stand in, are nothing for the tests to meet.
-KEPT_FROM_TESTS = ("CCO_", "ANTHROPIC_", "CLAUDE_", "GIT_", "TMUX", "COVERAGE_")
+KEPT_FROM_TESTS = ("CCO_", "ANTHROPIC_", "CLAUDE_", "GIT_", "TMUX", "COVERAGE_", "PYTEST_")
 
 NO_TESTS_FOUND, WRONG_USAGE = 5, 4  # pytest's
 

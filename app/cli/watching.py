@@ -80,11 +80,11 @@ def _print_transcript(asked: Service, reference: str, *, follow: bool) -> None:
     after: str | None = None
     while True:
         answer = asked.get(task_path(reference, "transcript"), after=after)
-        text = answer.text
-        if text:
-            say(clean(text), nl=False)
+        if answer.text:
+            say(clean(answer.text), nl=False)
+        nothing_new = not answer.text and answer.next == after
         after = answer.next
-        if after is None or (not text and not follow):
+        if after is None or (nothing_new and not follow):
             return
-        if not text:
+        if nothing_new:
             time.sleep(BETWEEN_LOOKS_SECONDS)

@@ -120,6 +120,7 @@ def cco_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir(mode=0o700)
     (home / "api-token").write_text(TOKEN + "\n")
     monkeypatch.setenv("CCO_HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "160")
     return home
 
 

@@ -16,6 +16,11 @@ from runner.tasks import Outcome, RunState
 from tests.fakes.service import Service, invoke, until
 
 ROOT = Path(__file__).parents[2]
+# Makes the terminal its own, so that Ctrl-C arrives, and becomes the command.
+IN_A_TERMINAL = (
+    "import fcntl, os, sys, termios;"
+    "os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
 DETACH = b"\x02d"
 
 
@@ -23,12 +28,16 @@ class Terminal:
     """A command in a terminal of its own, 80 columns wide."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            os.environ.update({"TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "COLUMNS": "80", **environment})
-            os.execv(sys.executable, [sys.executable, "-m", "app", *arguments])
+        self.master, other_end = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", IN_A_TERMINAL, "-m", "app", *arguments],
+            stdin=other_end,
+            stdout=other_end,
+            stderr=other_end,
+            env={**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT), "COLUMNS": "80", **environment},
+        )
+        os.close(other_end)
         self.seen = b""
-        self.waited_for = False
 
     def type(self, keys: bytes) -> None:
         os.write(self.master, keys)
@@ -43,15 +52,13 @@ class Terminal:
         """Its exit code, once it has ended by itself."""
         while self._read():
             pass
-        self.waited_for = True
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.process.wait(timeout=20)
 
     def close(self) -> None:
         """End it, if it has not ended."""
         os.close(self.master)
-        if not self.waited_for:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        self.process.kill()
+        self.process.wait()
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self.master], [], [], 20)

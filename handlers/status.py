@@ -6,7 +6,7 @@ from typing import Literal
 
 from handlers.messages import dollars, duration, headline, question, what_to_do, whole
 from handlers.rewriting import code
-from handlers.sanitize import neutralise, neutralise_line, plain_line
+from handlers.sanitize import neutralise, neutralise_and_tell, neutralise_line, plain_line
 from runner.events import ChecklistItem
 from runner.tasks import Outcome, RunState, TaskId
 from runner.view import TaskView
@@ -106,8 +106,8 @@ def _change(view: TaskView) -> str:
 
 
 def _cut(text: str, limit: int, view: TaskView, dashboard: str | None) -> str:
-    said = neutralise(text, limit)
-    return said if said == neutralise(text, 10 * len(text) + 100) else f"{said}\n\n{whole(view, dashboard)}"
+    said, cut = neutralise_and_tell(text, limit)
+    return f"{said}\n\n{whole(view, dashboard)}" if cut else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gidgethub import sansio
 from pydantic import SecretStr
 
-from app.demo.github import World
+from app.demo.github import World, bare
 from app.demo.github.model import App, Issue
 from app.github import GitHub, open_github
 from app.settings_model import GitHubSettings
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
-from runner.events import Decided, StopAsked
+from handlers.publishing import GitHubForge
+from runner.events import BranchPushed, Decided, Event, PullRequestOpened, StopAsked
 from runner.store import Store, Submission, open_store
-from runner.tasks import Outcome, Repository, Subject, Task, TaskId, Wish
+from runner.tasks import Outcome, PullRequest, Repository, RunState, Subject, Task, TaskId, Wish
+from tests.fakes.github import Clock, checked
 
 SECRET = "hunter2hunter2"
 
@@ -97,6 +100,48 @@ class Office:
     async def tasks(self) -> list[Task]:
         return [view.task for view in await self.store.views()]
 
+    async def run(self, *occurred: Event) -> Task:
+        """The one task's run is at work, and this happened in it."""
+        (task,) = await self.tasks()
+        run = (await self.store.view(task.id)).run
+        if run.state is RunState.queued:
+            await self.store.move(run.id, RunState.starting)
+            await self.store.move(run.id, RunState.running)
+        await self.store.record(task.id, *occurred, run_id=run.id)
+        return await self.store.task(task.id)
+
+    async def end(self, outcome: Outcome, reason: str = "") -> Task:
+        """It ended so."""
+        task = await self.run()
+        run = (await self.store.view(task.id)).run
+        if outcome.state is RunState.succeeded:
+            await self.store.move(run.id, RunState.publishing)
+        await self.store.settle(run.id, outcome, reason)
+        return await self.store.task(task.id)
+
+    async def push(self, branch: str, text: str) -> str:
+        """A commit on top of main, at the tip of the branch; gives its SHA."""
+        path = self.world.repository("octo/hello").path
+        blob = (await bare.git(path, "hash-object", "-w", "--stdin", stdin=text.encode())).strip()
+        tree = (await bare.git(path, "mktree", stdin=f"100644 blob {blob}\tREADME.md\n".encode())).strip()
+        parent = (await bare.refs(path))["refs/heads/main"]
+        sha = (await bare.git(path, "commit-tree", tree, "-p", parent, "-m", "Say more")).strip()
+        await bare.git(path, "update-ref", f"refs/heads/{branch}", sha)
+        return sha
+
+    async def publish(self) -> PullRequest:
+        """The one task has a commit, and its draft pull request."""
+        (task,) = await self.tasks()
+        sha = await self.push(task.branch, "Hello there\n")
+        await self.run(BranchPushed(task.branch, sha, 1, 1, 1, 1))
+        opened = await self.forge().open_pull_request(await self.store.view(task.id))
+        await self.run(PullRequestOpened(opened.number, opened.url))
+        return opened
+
+    def forge(self) -> GitHubForge:
+        """Ours, with these hands."""
+        return GitHubForge(self.github.of, self.house)
+
     async def instructions(self) -> list[str]:
         """What Claude would be told, of all runs, in order."""
         return [
@@ -109,6 +154,21 @@ class Office:
 
 def _plain(payload: Any) -> Any:
     return json.loads(payload) if isinstance(payload, bytes | str) else json.loads(json.dumps(payload))
+
+
+def later(office: Office, seconds: int = 10) -> None:
+    """Time goes by on GitHub."""
+    assert isinstance(office.world.clock, Clock)
+    office.world.clock.forward(timedelta(seconds=seconds))
+
+
+@pytest.fixture
+async def office(tmp_path: Path, github_clock: Clock) -> AsyncIterator[Office]:
+    """One valid world: nothing has happened yet. At the end nothing may have broken a contract of GitHub's."""
+    world = World(tmp_path / "github", clock=github_clock)
+    async with checked(world), open_office(world, tmp_path) as office:
+        yield office
+    assert world.violations == []
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ READ_SECONDS = 30.0
 STORE_SECONDS = 8.0
 
 SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
-EVENT = re.compile(r"[a-z][a-z_]{0,63}")
+EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 GUID = re.compile(r"[\x21-\x7e]{1,128}")
 HOOK = re.compile(r"[0-9]{1,20}")
 

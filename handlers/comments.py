@@ -196,7 +196,7 @@ async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: 
         message = spoken.message(command.text)
     else:
         message = await _first_words(desk, spoken, task, command, worked=any(run.turns for run in before.runs))
-    submission = await starting.go_on(desk, task, spoken.repository, spoken.author, message, wish)
+    submission = await starting.go_on(desk, task, spoken.repository, spoken.author, message, wish, command.text)
     return answers.submitted(submission, await desk.store.view(task.id), before.waiting_for)
 
 

@@ -13,7 +13,7 @@ from handlers import policy, prompt
 from handlers.desk import Desk
 from handlers.gathering import matter_of
 from handlers.github import allow, identity_of, issue_now, repository_of, subject_of
-from handlers.sanitize import visible_line
+from handlers.sanitize import visible, visible_line
 from runner.events import WorkspacePrepared
 from runner.store import Submission
 from runner.tasks import Actor, Repository, Task, TriggerKind, Wish
@@ -66,7 +66,7 @@ async def begin(
     if task is not None:
         await begin_again_if_over(desk, task)
     subject = subject_of(repository, issue, visible_line(issue["title"]))
-    return await desk.conductor.submit(subject, repository, branch, Wish(kind, asker, message, wish))
+    return await desk.conductor.submit(subject, repository, branch, Wish(kind, asker, message, wish, visible(extra)))
 
 
 async def first_message(
@@ -77,13 +77,15 @@ async def first_message(
     return prompt.of_matter(matter, asker.login, extra, new_boundary())
 
 
-async def go_on(desk: Desk, task: Task, repository: Repository, asker: Actor, message: str, wish: str) -> Submission:
-    """Say something to a task: to its active run, or in a new one on the same session."""
+async def go_on(
+    desk: Desk, task: Task, repository: Repository, asker: Actor, message: str, wish: str, said: str
+) -> Submission:
+    """Say something to a task: to its active run, or in a new one on the same session. `said` is what people see."""
     subject = task.subject
     if subject.source == "github" and subject.number is not None:
         subject = replace(subject, key=f"{repository.full_name}#{subject.number}")
     return await desk.conductor.submit(
-        subject, repository, task.branch, Wish(TriggerKind.command, asker, message, wish)
+        subject, repository, task.branch, Wish(TriggerKind.command, asker, message, wish, visible(said))
     )
 
 

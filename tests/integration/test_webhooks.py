@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from app import web as server
-from app.inbox import Inbox
+from app.inbox import Inbox, lane_of
 from app.logs import BadRequests
 from app.webhooks import LARGEST_BODY, Receiver
 from runner.deliveries import Delivery
@@ -250,3 +250,21 @@ async def test_a_sender_that_leaves_in_the_middle_leaves_nothing(service: Servic
     writer.transport.abort()
     assert await service.lives()
     assert await service.store.deliveries.depth() == 1
+
+
+async def test_every_published_example_of_a_webhook_is_taken_as_it_is(service: Service) -> None:
+    packed = Path(__file__).parent.parent / "contracts" / "webhook-examples.json.gz"
+    events = json.loads(gzip.decompress(packed.read_bytes()))["events"]
+    examples = [(event["name"], json.dumps(example).encode()) for event in events for example in event["examples"]]
+
+    async def send(number: int) -> tuple[int, dict[str, str]]:
+        name, body = examples[number]
+        return await service.post(body, X_GitHub_Event=name, X_GitHub_Delivery=f"{number}")
+
+    answers = await asyncio.gather(*map(send, range(len(examples))))
+    refused = [examples[at][0] for at, answer in enumerate(answers) if answer != (202, {"status": "accepted"})]
+    assert refused == []
+    stored = await service.store.deliveries.pending(limit=1000)
+    assert {int(one.delivery_id): (one.event, one.body) for one in stored} == dict(enumerate(examples))
+    assert len(examples) >= 300
+    assert len({lane_of(one) for one in stored}) > 10

@@ -1,0 +1,157 @@
+"""Prepare a task's directory (vault, worktree, home, claude), whole or not at all, and take it away again."""
+
+import asyncio
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.git import git
+from runner.mirror import Mirror, checked
+from runner.tasks import Actor
+
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a task's things are. Once an agent was in here, the service runs no git in it."""
+
+    root: Path
+
+    @property
+    def vault(self) -> Path:
+        """The task's own bare git directory; borrows the mirror's objects."""
+        return self.root / "vault.git"
+
+    @property
+    def worktree(self) -> Path:
+        """The checkout."""
+        return self.root / "worktree"
+
+    @property
+    def home(self) -> Path:
+        """HOME of the agent."""
+        return self.root / "home"
+
+    @property
+    def claude(self) -> Path:
+        """CLAUDE_CONFIG_DIR: the sessions that `--resume` needs."""
+        return self.root / "claude"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether preparation reached its end; says nothing of what the agent did since."""
+        return all(_is_directory(path) for path in (self.vault, self.worktree, self.home, self.claude))
+
+
+async def prepare(
+    mirror: Mirror, root: Path, *, task_id: int, branch: str, base_sha: str, tip_sha: str | None, identity: Actor
+) -> Workspace:
+    """Make the workspace at `root` with `branch` checked out at the tip (else the base); leave a whole one untouched.
+
+    It is made in a sibling and renamed into place, so a kill at any moment leaves nothing half-made; what is left of
+    an earlier attempt is removed. An existing `home`, `claude` or `runs` is kept.
+    """
+    workspace = Workspace(root.parent.resolve() / root.name)
+    if workspace.is_whole:
+        return workspace
+    await mirror.pin(task_id, base_sha)
+    if tip_sha is not None:
+        await mirror.pin(task_id, tip_sha, "tip")
+    root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prefix = f".{root.name}-"
+    for leftover in workspace.root.parent.glob(f"{prefix}*"):
+        await asyncio.to_thread(_remove_tree, leftover)
+    fresh = Workspace(Path(tempfile.mkdtemp(dir=workspace.root.parent, prefix=prefix)))
+    try:
+        await _make(fresh, mirror, branch, tip_sha or base_sha, identity)
+        await asyncio.to_thread(_move_into_place, fresh, workspace)
+    finally:
+        await asyncio.to_thread(_remove_tree, fresh.root)
+    return workspace
+
+
+async def discard_checkout(root: Path) -> None:
+    """Take vault and worktree away, so that `prepare` makes them anew; what Claude remembers stays."""
+    for name in ("worktree", "vault.git"):
+        await asyncio.to_thread(_remove_tree, root / name)
+
+
+async def remove(mirror: Mirror, root: Path, *, task_id: int) -> None:
+    """Delete every trace of a task: its directory, and what the mirror kept for it."""
+    for path in (root, *root.parent.glob(f".{root.name}-*")):
+        await asyncio.to_thread(_remove_tree, path)
+    await mirror.unpin(task_id)
+
+
+async def _make(fresh: Workspace, mirror: Mirror, branch: str, sha: str, identity: Actor) -> None:
+    fresh.home.mkdir(mode=0o700)
+    fresh.claude.mkdir(mode=0o700)
+    await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", os.fspath(fresh.vault))
+    (fresh.vault / "objects/info").mkdir(exist_ok=True)
+    (fresh.vault / "objects/info/alternates").write_text(f"{mirror.path / 'objects'}\n")
+    with (fresh.vault / "config").open("a") as config:
+        name, email = _quoted(identity.login), _quoted(identity.email)
+        config.write(f"[user]\n\tname = {name}\n\temail = {email}\n[gc]\n\tauto = 0\n")
+    # Locked, because git would otherwise prune a worktree that was moved.
+    argv = ("worktree", "add", "--quiet", "--lock", "--reason", "this task's worktree", "-b", branch)
+    await git(*argv, "--", os.fspath(fresh.worktree), checked(sha), cwd=fresh.vault)
+    (fresh.worktree / ".git").write_text("gitdir: ../vault.git/worktrees/worktree\n")
+    (fresh.vault / "worktrees/worktree/gitdir").write_text("../../../worktree/.git\n")
+
+
+def _move_into_place(fresh: Workspace, workspace: Workspace) -> None:
+    if not os.path.lexists(workspace.root):
+        fresh.root.rename(workspace.root)
+        return
+    # Something is there already: spools of earlier runs, or what a person left. Both halves of git are made anew.
+    _remove_tree(workspace.worktree)
+    _remove_tree(workspace.vault)
+    for new, old in ((fresh.home, workspace.home), (fresh.claude, workspace.claude)):
+        if not _is_directory(old):
+            _remove_tree(old)
+            new.rename(old)
+    fresh.vault.rename(workspace.vault)
+    fresh.worktree.rename(workspace.worktree)
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a directory (or a file where one should be), never following a link, and also what was made unwritable."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            if _is_directory(path):
+                shutil.rmtree(path, onerror=_unlock_and_retry)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError:  # a git that outlived a killed service still writes here, until it misses its files
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def _unlock_and_retry(function: Callable[..., object], path: str, failure: object) -> None:
+    del failure
+    for locked in (Path(path).parent, Path(path)):
+        if _is_directory(locked):
+            locked.chmod(0o700)
+    if function in (os.open, os.scandir, os.lstat):
+        shutil.rmtree(path)
+    else:
+        function(path)
+
+
+def _quoted(value: str) -> str:
+    escaped = " ".join(value.split()).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,230 @@
+"""The doctor: each thing broken once, and the command that mends it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from app import claude_cli, doctor
+from app.demo.github import World
+from app.demo.github.ledger import Fault
+from app.demo.github.model import App, HookDelivery
+from app.doctor import Check, as_json, examine, render
+from app.settings import load
+
+
+async def confined() -> str | None:
+    return None
+
+
+async def not_confined() -> str | None:
+    return "bubblewrap is not installed. To mend it: apt-get install bubblewrap"
+
+
+@pytest.fixture
+async def app(github: World) -> App:
+    github.add_user("ada")
+    await github.add_repository("octo/hello")
+    app, pem = github.add_app("cc-orchestrator", hook_url="https://cco.example/webhooks/github", hook_secret="s3cret")
+    github.add_installation(app, "octo")
+    app.description = pem
+    return app
+
+
+@pytest.fixture
+def environ(github: World, app: App, tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "cco").mkdir(mode=0o700)
+    return {
+        "HOME": str(tmp_path),
+        "CCO_HOME": str(tmp_path / "cco"),
+        "CCO_GITHUB_URL": github.base_url,
+        "CCO_GITHUB_API_URL": github.api_url,
+        "CCO_GITHUB_APP_ID": str(app.id),
+        "CCO_GITHUB_PRIVATE_KEY": app.description,
+        "CCO_GITHUB_WEBHOOK_SECRET": "s3cret",
+        "ANTHROPIC_API_KEY": "sk-ant-1234567890",
+        "CCO_CLAUDE_PATH": "/bin/true",
+    }
+
+
+async def failing(environ: dict[str, str], why_not: doctor.WhyNot = confined) -> list[Check]:
+    return [one for one in await examine(why_not, environ) if not one.ok and one.name != "disk"]
+
+
+async def test_all_is_well(environ: dict[str, str]) -> None:
+    checks = await examine(confined, environ)
+    names = ["python", "git", "tmux", "claude", "sandbox", "home", "disk", "model"]
+    assert [one.name for one in checks] == [*names, "github", "permissions", "installations", "webhooks"]
+    assert [one for one in checks if not one.ok and one.name != "disk"] == []
+    assert "s3cret" not in render(checks)
+    assert "PRIVATE KEY" not in render(checks)
+
+
+async def test_the_pinned_claude_is_found_and_runs(environ: dict[str, str]) -> None:
+    del environ["CCO_CLAUDE_PATH"]
+    check = await doctor.claude(load(environ))
+    assert check.ok
+    assert "Claude Code" in check.detail
+
+
+async def test_wrong_settings_end_it_with_a_line_each(environ: dict[str, str]) -> None:
+    found = await failing(environ | {"CCO_PORT": "web", "CCO_SANDBOX": "yes"})
+    assert [(one.name, one.mend) for one in found] == [
+        ("settings", "export CCO_PORT=…"),
+        ("settings", "export CCO_SANDBOX=…"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("without", "name", "mend"),
+    [
+        ("CCO_GITHUB_APP_ID", "github", "cco setup"),
+        ("CCO_GITHUB_PRIVATE_KEY", "github", "cco setup"),
+        ("CCO_GITHUB_WEBHOOK_SECRET", "github", "cco setup"),
+        ("ANTHROPIC_API_KEY", "model", "export ANTHROPIC_API_KEY=sk-ant-…"),
+    ],
+)
+async def test_what_is_not_set_is_named(environ: dict[str, str], without: str, name: str, mend: str) -> None:
+    del environ[without]
+    [check] = await failing(environ)
+    assert (check.name, check.mend) == (name, mend)
+    assert without in check.detail
+
+
+async def test_no_confinement_is_told_with_its_command_unless_none_was_asked_for(environ: dict[str, str]) -> None:
+    [check] = await failing(environ, not_confined)
+    assert (check.detail, check.mend) == ("bubblewrap is not installed.", "apt-get install bubblewrap")
+    assert await failing(environ | {"CCO_SANDBOX": "none"}, not_confined) == []
+
+
+async def test_a_claude_that_does_not_run(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "claude").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "claude").chmod(0o755)
+    [check] = await failing(environ | {"CCO_CLAUDE_PATH": str(tmp_path / "claude")})
+    assert (check.name, check.mend) == ("claude", "unset CCO_CLAUDE_PATH")
+
+
+async def test_a_home_that_others_can_read(environ: dict[str, str]) -> None:
+    home = Path(environ["CCO_HOME"])
+    (home / "api-token").write_text("token")
+    (home / "api-token").chmod(0o644)
+    [check] = await failing(environ)
+    assert check.mend == f"chmod go= {home}/api-token"
+
+
+@pytest.mark.parametrize(
+    ("said", "ok"), [("tmux 3.3a", True), ("tmux 3.1c", False), ("tmux next-3.6", True), ("something", False)]
+)
+async def test_a_tool_must_be_new_enough(said: str, ok: bool) -> None:
+    assert (await doctor.tool("tmux", ["echo", said], doctor.TMUX)).ok is ok
+
+
+async def test_a_tool_that_is_not_there_is_named_with_its_command() -> None:
+    check = await doctor.tool("git", ["/nowhere/git", "--version"], doctor.GIT)
+    assert not check.ok
+    assert "git" in check.mend
+    assert not doctor.python((3, 10, 1)).ok
+
+
+async def test_credentials_that_github_does_not_take(environ: dict[str, str], app: App) -> None:
+    [check] = await failing(environ | {"CCO_GITHUB_APP_ID": "1"})
+    assert (check.name, check.mend) == ("github", "cco setup --replace")
+
+
+async def test_github_down(environ: dict[str, str], github: World) -> None:
+    github.faults.append(Fault("GET", "/app$", 503, times=9, headers={"Retry-After": "60"}))
+    [check] = await failing(environ)
+    assert (check.name, check.detail) == ("github", "GitHub answered 503")
+
+
+async def test_an_app_that_may_less_than_the_manifest_asks(environ: dict[str, str], github: World, app: App) -> None:
+    del app.permissions["checks"]
+    app.events.remove("check_run")
+    [check] = await failing(environ)
+    assert check.detail == "the App lacks permission checks: write, event check_run"
+    assert check.mend == f"open {github.base_url}/organizations/octo/settings/apps/cc-orchestrator/permissions"
+
+
+async def test_an_app_that_nobody_installed(environ: dict[str, str], github: World) -> None:
+    github.installations.clear()
+    [check] = await failing(environ)
+    assert (check.name, check.mend) == (
+        "installations",
+        f"open {github.base_url}/apps/cc-orchestrator/installations/new",
+    )
+
+
+async def test_webhooks_that_do_not_arrive(environ: dict[str, str], github: World, app: App) -> None:
+    app.hook_url = "http://127.0.0.1:1/webhooks/github"
+    await github.act("octo").open_issue("octo/hello", "A title", "A body")
+    await github.settled()
+    assert [type(one) for one in github.deliveries.values()] == [HookDelivery]
+    [check] = await failing(environ)
+    assert check.name == "webhooks"
+    assert "does its address reach `cco serve`?" in check.detail
+
+
+@asynccontextmanager
+async def slack_that_says(answer: Callable[[web.Request], web.Response]) -> AsyncIterator[str]:
+    app = web.Application()
+
+    async def auth_test(request: web.Request) -> web.Response:
+        return answer(request)
+
+    app.add_routes([web.post("/api/auth.test", auth_test)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/api/"
+    finally:
+        await runner.cleanup()
+
+
+async def test_slack_is_asked_where_it_is_configured(environ: dict[str, str]) -> None:
+    def answer(request: web.Request) -> web.Response:
+        good = request.headers["Authorization"] == "Bearer xoxb-good-token"
+        return web.json_response(
+            {"ok": True, "user": "cco", "team": "octo"} if good else {"ok": False, "error": "invalid_auth"}
+        )
+
+    async with slack_that_says(answer) as url:
+        environ |= {"CCO_SLACK_API_URL": url, "CCO_SLACK_CHANNEL": "C1"}
+        assert await failing(environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-good-token"}) == []
+        [check] = await failing(environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-bad-token"})
+        assert "invalid_auth" in check.detail
+    [check] = await failing(
+        environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-good-token", "CCO_SLACK_API_URL": "http://127.0.0.1:1"}
+    )
+    assert "cannot be asked" in check.detail
+
+
+def test_people_read_what_is_wrong_with_its_command_below() -> None:
+    checks = [
+        Check("git", ok=True, detail="git 2.39"),
+        Check("tmux", ok=False, detail="not there", mend="apt install tmux"),
+    ]
+    assert render(checks).splitlines() == [
+        "ok    git   git 2.39",
+        "FAIL  tmux  not there",
+        "            → apt install tmux",
+        "",
+        "1 of 2 checks failed.",
+    ]
+    assert as_json(checks)["ok"] is False
+    assert as_json(checks)["checks"][1] == {
+        "name": "tmux",
+        "ok": False,
+        "detail": "not there",
+        "mend": "apt install tmux",
+    }
+    assert render(checks[:1]).endswith("All is well.")
+
+
+def test_no_claude_at_all(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    del environ["CCO_CLAUDE_PATH"]
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert claude_cli.find(load(environ)) is None

@@ -17,6 +17,9 @@ TITLE_LIMIT = 120
 
 Place = Literal["issue", "pull request"]
 
+# While there is, or may be, a session to look into.
+WATCHABLE = frozenset({RunState.running, RunState.waiting})
+
 NOT_CONFINED = "**This machine runs Claude without a sandbox.** It can read and change whatever its user can."
 
 # Between these the body of the pull request is ours; what people write around it is theirs, and stays.
@@ -70,7 +73,7 @@ def _doing(view: TaskView) -> str:
 
 def _why(view: TaskView) -> str:
     """Why it ended, where the headline does not say it all."""
-    if view.outcome in {Outcome.delivered, Outcome.answered} or not view.run.reason:
+    if view.outcome in {Outcome.delivered, Outcome.answered, Outcome.stopped} or not view.run.reason:
         return ""
     return neutralise_line(view.run.reason, 1_000)
 
@@ -89,7 +92,7 @@ def _footer(view: TaskView, place: Place, dashboard: str | None, now: datetime |
         parts.append(duration(view.elapsed_seconds(now)))
     if view.cost_usd > 0:
         parts.append(dollars(view.cost_usd))
-    if view.state.is_active:
+    if view.state in WATCHABLE:
         parts.append(f"watch with `cco attach {view.task.id}`")
     if dashboard:
         parts.append(f"[details]({dashboard.rstrip('/')}/tasks/{view.task.id})")

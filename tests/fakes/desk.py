@@ -3,8 +3,8 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +19,20 @@ from app.settings_model import GitHubSettings
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.publishing import GitHubForge
-from runner.events import BranchPushed, Decided, Event, PullRequestOpened, StopAsked
-from runner.store import Store, Submission, open_store
-from runner.tasks import Outcome, PullRequest, Repository, RunState, Subject, Task, TaskId, Wish
+from runner import carrying
+from runner.conductor import Conductor
+from runner.events import BranchPushed, Event, PullRequestOpened
+from runner.store import Store, open_store
+from runner.tasks import Outcome, PullRequest, Repository, RunState, Task
 from tests.fakes.github import Clock, checked
 
 SECRET = "hunter2hunter2"
 
 
-class RestingConductor:
-    """The conductor's three questions, over the store, with nobody at work: runs stay as they are."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def submit(self, subject: Subject, repository: Repository, branch: str, wish: Wish) -> Submission:
-        return await self._store.submit(subject, repository, branch, wish)
-
-    async def stop(self, task_id: TaskId, actor: str, why: str) -> bool:
-        run = await self._store.active_run(task_id)
-        if run is None:
-            return False
-        await self._store.record(task_id, StopAsked(actor, why), run_id=run.id)
-        await self._store.settle(run.id, Outcome.stopped, f"{actor} stopped it.")
-        return True
-
-    async def decide(self, task_id: TaskId, actor: str, *, allowed: bool, text: str = "") -> bool:
-        view = await self._store.view(task_id)
-        if view.asked is None:
-            return False
-        await self._store.record(task_id, Decided(view.asked.request, actor, allowed, text), run_id=view.run.id)
-        return True
+def idle_conductor(store: Store) -> Conductor:
+    """The real one, not running: it takes what people say, and nobody carries it out."""
+    nothing: dict[str, Any] = dict.fromkeys(one.name for one in fields(carrying.House))
+    return Conductor(carrying.House(**{**nothing, "store": store, "now": lambda: datetime.now(UTC)}))
 
 
 @dataclass
@@ -65,7 +48,7 @@ class Office:
     seen: set[str] = field(default_factory=set)
 
     def desk(self) -> Desk:
-        return Desk(self.github.of(self.repository), RestingConductor(self.store), self.store, self.house)  # type: ignore[arg-type]  # see its docstring
+        return Desk(self.github.of(self.repository), idle_conductor(self.store), self.store, self.house)
 
     def events(self) -> list[sansio.Event]:
         """Webhooks that GitHub made since the last time."""

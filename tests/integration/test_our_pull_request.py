@@ -172,7 +172,7 @@ async def test_closing_it_stops_the_run_and_reopening_it_counts(office: Office, 
     await office.work()
     (task,) = await office.tasks()
     view = await office.store.view(task.id)
-    assert (view.outcome, view.run.stop_asked_by) == (Outcome.stopped, "anna")
+    assert view.run.stop_asked_by == "anna"
     assert task.pull_request is not None
     assert task.pull_request.state == "closed"
     await office.world.act("anna").reopen(there)

@@ -141,6 +141,9 @@ async def test_what_was_said_before_a_restart_is_not_said_again(store: Store) ->
     task_id = await submit(store)
     async with reporting(store, time, first):
         await until(lambda: len(first.said) == 1)
+        async with asyncio.timeout(10):
+            while await store.receipt(task_id, "board") is None:
+                await asyncio.sleep(0.005)
     async with reporting(store, time, second):
         await use(store, task_id, "ls")
         await in_time(time, lambda: second.said[-1:] == ["octo/hello#42 running ls None"])

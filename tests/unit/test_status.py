@@ -81,6 +81,13 @@ VIEWS: dict[str, TaskView] = {
         run=a.ended(Outcome.delivered),
         task=a.task(pull_request=a.PullRequest(43, a.PULL_REQUEST.url, "merged", draft=False)),
     ),
+    "closed": a.view(
+        DONE,
+        PUSHED,
+        ENDED,
+        run=a.ended(Outcome.delivered),
+        task=a.task(pull_request=a.PullRequest(43, a.PULL_REQUEST.url, "closed", draft=False)),
+    ),
     "answered": a.view(ENDED, run=a.ended(Outcome.answered)),
     "stopped": a.view(
         CHECKLIST,

@@ -1,4 +1,4 @@
-"""A task on disk as the service prepares it, and its launches: real git, bubblewrap, tmux, supervisor and Claude CLI."""
+"""A task on disk as the service prepares it, and its launches: real git, bubblewrap, tmux and Claude CLI."""
 
 import asyncio
 import importlib.util
@@ -150,7 +150,11 @@ class Launch:
         return list(spool.follow(self.directory, 0))
 
     def said(self, kind: str) -> list[dict[str, Any]]:
-        return [line.data["line"] for line in self.lines() if line.kind == spool.CLAUDE and line.data["line"]["type"] == kind]
+        return [
+            line.data["line"]
+            for line in self.lines()
+            if line.kind == spool.CLAUDE and line.data["line"]["type"] == kind
+        ]
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [line.data for line in self.lines() if line.kind == kind]

@@ -200,6 +200,12 @@ class House:
         logged = [service.log.read_text()[-3000:] for service in self.services]
         return "\n".join([*places, *asked, *self.world.violations, *logged, f"agents: {self.agents()}"])
 
+    async def draft(self, issue: Issue) -> Issue:
+        """Wait for the draft pull request of a run that is at work, and our first word on it."""
+        await self.until(lambda: self.pulls(issue) and "Claude is working" in self.status(self.pulls(issue)[0]))
+        (pull,) = self.pulls(issue)
+        return pull
+
     # What one sees on the machine
 
     def agents(self) -> list[int]:
@@ -238,6 +244,13 @@ class House:
         needles = [form for one in self.secrets() - self.handed for form in _forms(one)]
         files = [path for path in (self.home / "tasks").rglob("*") if path.is_file() and not path.is_symlink()]
         return [str(path) for path in files if _holds(path.read_bytes(), needles)]
+
+    def posted_secrets(self) -> list[str]:
+        """What we wrote to GitHub or Slack with a secret in it, as it is or in base64."""
+        needles = [form for one in self.secrets() for form in _forms(one)]
+        said = [(one.path, repr(one.body).encode()) for one in self.world.ledger.requests()]
+        said += [(one.method, repr(one.args).encode()) for one in (self.slack.ledger if self.slack else ())]
+        return [place for place, body in said if _holds(body, needles)]
 
     # Starting and ending it
 
@@ -386,6 +399,7 @@ async def _check_what_is_left(one: House) -> None:
     await one.until(lambda: not _of(one), 20)
     assert not one.seen_in, one.seen_in
     assert not one.files_with_secrets()
+    assert not one.posted_secrets()
 
 
 def _end_all(one: House) -> None:

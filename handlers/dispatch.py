@@ -8,7 +8,6 @@ from gidgethub import routing, sansio
 from handlers import comments, github, installations, labels, pull_requests
 from handlers.desk import Desk
 from handlers.sanitize import neutralise
-from handlers.weather import weather
 from runner.errors import Refusal, TryLater
 
 logger = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ async def dispatch(event: sansio.Event, desk: Desk, router: routing.Router = ROU
             failed.append(error)
     if not failed:
         return
-    later = [found for found in map(weather, failed) if found is not None]
+    later = [error for error in failed if isinstance(error, TryLater)]
     if len(later) == len(failed):
         after = max((found.after for found in later if found.after is not None), default=None)
         raise TryLater("; ".join(str(found) for found in later), after) from failed[0]

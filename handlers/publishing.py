@@ -1,5 +1,7 @@
 """Open our pull request, keep its words, and take it out of draft: what the runner needs of GitHub."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -9,7 +11,6 @@ from gidgethub.abc import GitHubAPI
 from handlers.desk import GitHubOf, House
 from handlers.sanitize import plain_line
 from handlers.status import WORDS_BEGIN, WORDS_END, PullRequestWords, pull_request_words
-from handlers.weather import weather
 from runner.errors import Refusal
 from runner.tasks import PullRequest
 from runner.view import TaskView
@@ -28,19 +29,15 @@ class GitHubForge:
     async def open_pull_request(self, view: TaskView) -> PullRequest:
         """The open pull request of the task's branch, or a new draft. Raises Refusal or TryLater."""
         gh = self._github_of(view.task.repository)
-        try:
+        with _refusing("open the pull request"):
             found = await self._find(gh, view)
             return _told(found if found is not None else await self._open(gh, view))
-        except Exception as error:
-            raise _judged(error, "open the pull request") from error
 
     async def mark_ready(self, view: TaskView) -> PullRequest:
         """Out of draft, with Claude's summary in its body; what people wrote around it stays."""
         gh = self._github_of(view.task.repository)
-        try:
+        with _refusing("bring the pull request up to date"):
             return _told(await self._make_ready(gh, view))
-        except Exception as error:
-            raise _judged(error, "bring the pull request up to date") from error
 
     async def _make_ready(self, gh: GitHubAPI, view: TaskView) -> dict[str, Any]:
         if view.pull_request is None:
@@ -107,10 +104,10 @@ def _told(pull_request: dict[str, Any]) -> PullRequest:
     return PullRequest(pull_request["number"], pull_request["html_url"], state, bool(pull_request.get("draft")))
 
 
-def _judged(error: Exception, doing: str) -> Exception:
-    """The weather, a sentence for the person, or the bug that it is."""
-    if (later := weather(error)) is not None:
-        return later
-    if isinstance(error, gidgethub.BadRequest | gidgethub.GraphQLException):
-        return Refusal(f"GitHub did not let me {doing}. It says: {plain_line(str(error), 300)}")
-    return error
+@contextmanager
+def _refusing(doing: str) -> Iterator[None]:
+    """What GitHub says no to is a sentence for the person. Its weather is a TryLater already."""
+    try:
+        yield
+    except (gidgethub.BadRequest, gidgethub.GraphQLException) as error:
+        raise Refusal(f"GitHub did not let me {doing}. It says: {plain_line(str(error), 300)}") from error

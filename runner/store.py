@@ -115,7 +115,7 @@ class Store:
 
     async def claim(self, max_runs: int, max_starting: int) -> Run | None:
         """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
-        async with self._changing() as db:
+        async with self._database.transaction() as db:
             counts = await _one(
                 db,
                 f"SELECT count(*) FILTER (WHERE {HOLDS_SLOT}) AS busy, "  # noqa: S608  (constants)
@@ -128,6 +128,7 @@ class Store:
                 return None
             run_id = RunId(row["id"])
             await _move(db, run_id, RunState.starting)
+        self.feed.ring()  # only now: the conductor claims whenever the bell rings
         return await self.run(run_id)
 
     async def begin_launch(self, run_id: RunId) -> Run:

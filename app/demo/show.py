@@ -157,7 +157,8 @@ async def _sum_up(stage: Stage, task_id: TaskId, say: Say) -> None:
     say("")
     say(f"  pull request     {view.pull_request.url}")
     say(f"  cost             ${view.cost_usd:.2f} in {view.run.turns} turns" + _price_note(stage))
-    say(f"  the session      {_attach_line(stage)(task_id)}")
+    say(f"  the session      {_attach_line(stage)(task_id)}   (while a run is at work)")
+    say(f"  the transcript   {_command(stage)} logs {task_id}")
 
 
 async def _stay(stage: Stage, say: Say) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,6 @@ import gidgethub
 from handlers.desk import GitHubOf, House
 from handlers.github import find_our_comment, post_comment
 from handlers.status import CheckWords, Place, check_words, marker, status_comment
-from handlers.weather import weather
 from runner.store import Receipt
 from runner.view import TaskView
 
@@ -74,9 +73,6 @@ class LivingComment:
 
     async def report(self, view: TaskView, receipt: Receipt | None) -> str:
         """Edit the comment that is there, or post it. The reference is `<number>/<comment id>`."""
-        return await _bearing(self._report(view, receipt))
-
-    async def _report(self, view: TaskView, receipt: Receipt | None) -> str:
         number = self._number(view)
         if number is None:
             raise ValueError(f"task {view.task.id} has no {self.place}")
@@ -134,9 +130,6 @@ class CheckRun:
 
     async def report(self, view: TaskView, receipt: Receipt | None) -> str:
         """Bring it up to date. The reference is `<check id>/<run>/<sha>`."""
-        return await _bearing(self._report(view, receipt))
-
-    async def _report(self, view: TaskView, receipt: Receipt | None) -> str:
         words = check_words(view, self.house.dashboard)
         check, run, sha = _check_of(receipt)
         if sha is not None and (sha, run) != (view.task.pushed_sha, view.run.id):
@@ -192,16 +185,6 @@ def reporters(github_of: GitHubOf, house: House, now: Callable[[], datetime]) ->
         LivingComment("pull request", github_of, house, pace),
         CheckRun(github_of, house, pace),
     ]
-
-
-async def _bearing(said: Awaitable[str]) -> str:
-    """The weather is not an error of ours."""
-    try:
-        return await said
-    except Exception as error:
-        if (later := weather(error)) is not None:
-            raise later from error
-        raise
 
 
 def _digest(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from runner.errors import TryLater
 from runner.store import Receipt, Store
-from runner.tasks import RunState, TaskId
+from runner.tasks import RunId, RunState, TaskId, WaitingFor
 from runner.view import TaskView
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,14 @@ class _Memory:
     failures: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How far a reporter has looked: the last event, and the active runs as they were. A move need not be an event."""
+
+    event: int
+    active: frozenset[tuple[TaskId, RunId, RunState, WaitingFor | None]]
+
+
 @dataclass(slots=True)
 class Reporting:
     """The report loop. Time, sleep and dice are given, so that a test need not wait."""
@@ -70,7 +78,7 @@ class Reporting:
                 group.create_task(self._keep(reporter), name=f"reporter {reporter.name}")
 
     async def _keep(self, reporter: Reporter) -> None:
-        seen = await self._last_event()
+        seen = _Seen(await self._last_event(), frozenset())
         known = {view.task.id: _Memory(self.now()) for view in await self.store.views(limit=LOOK_BACK)}
         bell = asyncio.Event()
         ringing = asyncio.create_task(self._ring(bell))
@@ -106,20 +114,24 @@ class Reporting:
     async def _last_event(self) -> int:
         return max((view.last_event for view in await self.store.views(limit=LOOK_BACK)), default=0)
 
-    async def _note_changes(self, seen: int, known: dict[TaskId, _Memory]) -> int:
-        """Tasks with new events are looked at, and those in line too: they may have moved up."""
+    async def _note_changes(self, seen: _Seen, known: dict[TaskId, _Memory]) -> _Seen:
+        """Tasks with new events, or in another state, are looked at; those in line too: they may have moved up."""
         changed: set[TaskId] = set()
-        while events := await self.store.events(after=seen):
-            changed.update(event.task_id for event in events)
-            seen = events[-1].id
+        event = seen.event
+        while events := await self.store.events(after=event):
+            changed.update(one.task_id for one in events)
+            event = events[-1].id
+        runs = await self.store.active_runs()
+        active = {(run.task_id, run.id, run.state, run.waiting_for) for run in runs}
+        changed.update(task_id for task_id, *_ in active ^ seen.active)
         if changed:
-            for state in (RunState.queued, RunState.waiting):
-                changed.update(view.task.id for view in await self.store.views(state=state, limit=LOOK_BACK))
+            changed.update(run.task_id for run in runs if run.state is RunState.queued)
+            changed.update(run.task_id for run in runs if run.waiting_for is WaitingFor.slot)
         for task_id in changed:
             memory = known.setdefault(task_id, _Memory(None))
             if memory.failures == 0:  # else it is put off, and looked at then
                 memory.due = self.now()
-        return seen
+        return _Seen(event, frozenset(active))
 
     async def _say(self, reporter: Reporter, task_id: TaskId, memory: _Memory) -> None:
         """Say what is not said yet. Afterwards `memory.due` says when to look again, if there is a need."""

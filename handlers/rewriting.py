@@ -10,11 +10,15 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
-Say = Callable[[str], str]
+# Reading nested brackets and stars takes time that grows with their square: so many in one paragraph nobody meant.
+MOST_MARKS = 3_000
+TOO_MANY_MARKS = "(A paragraph was left out: it holds too many brackets and other marks.)"
+_MARK = re.compile(r"[\[*_~`<]")
 
-_PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+Say = Callable[[str], str]
 
 # A footnote nobody refers to is not shown. It ends at a blank line that no indented line follows.
 _FOOTNOTE = re.compile(r"^ {0,3}\[\^(?P<label>[^\]\s]+)\]:.*(?:\n.*\S.*)*(?:\n+(?: {4}|\t).*)*", re.MULTILINE)
@@ -32,6 +36,18 @@ _NEWLINE = re.compile("\r\n?|[\u2028\u2029\x85\x0b\x0c]")
 
 # A line that would open a block, though it is plain text.
 _OPENS_A_BLOCK = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|$))|(?=#{1,6}(?:\s|$)|>|[-+](?:\s|$)|~~~|[-=|: ]+$)")
+
+
+_PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def _bound(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type == "inline" and len(_MARK.findall(token.content)) > MOST_MARKS:
+            token.content = TOO_MANY_MARKS
+
+
+_PARSER.core.ruler.before("inline", "bound", _bound)
 
 
 def shown(text: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from handlers.rewriting import rewrite, rewrite_line
+from handlers.rewriting import rewrite, rewrite_line, shown
 
 _JOINER = "\u2060"  # a word joiner: shows nothing, and breaks no line
 
@@ -23,8 +23,8 @@ def visible(text: str) -> str:
 
 
 def visible_line(text: str) -> str:
-    """The same for a title."""
-    return rewrite_line(text, lambda words: words)
+    """The same for a title, which GitHub shows as it is written."""
+    return " ".join(shown(text).split())
 
 
 def neutralise(text: str, limit: int = 60_000) -> str:
@@ -33,26 +33,33 @@ def neutralise(text: str, limit: int = 60_000) -> str:
     It ends within itself: no fence, quotation or comment of it reaches what is written behind it. Longer than `limit`,
     it loses its end.
     """
+    return neutralise_and_tell(text, limit)[0]
+
+
+def neutralise_and_tell(text: str, limit: int) -> tuple[str, bool]:
+    """The same, and whether it lost its end."""
     return _within(limit, text, lambda part: rewrite(part, _harmless))
 
 
 def neutralise_line(text: str, limit: int = 300) -> str:
-    """The same for one line: a title, a step of a plan."""
-    return _within(limit, text, lambda part: rewrite_line(part, _harmless))
+    """The same for one line: a step of a plan, a sentence."""
+    return _within(limit, text, lambda part: rewrite_line(part, _harmless))[0]
 
 
 def plain_line(text: str, limit: int = 120) -> str:
     """One line for places that take no Markdown: the title of a pull request, which becomes a commit's."""
-    words = _breaking(rewrite_line(text, lambda words: words))
+    words = _breaking(visible_line(text))
     return words if len(words) <= limit else f"{words[: limit - 2].rstrip()} …"
 
 
-def _within(limit: int, text: str, written: Callable[[str], str]) -> str:
-    said, keep = written(text), min(limit, len(text))
+def _within(limit: int, text: str, written: Callable[[str], str]) -> tuple[str, bool]:
+    keep = min(limit, len(text))
+    whole = keep == len(text)
+    said = written(text if whole else text[:keep].rstrip() + " …")
     while len(said) > limit:
-        said = written(text[:keep].rstrip() + " …")
         keep = int(keep * min(0.9, limit / len(said)))
-    return said
+        said, whole = written(text[:keep].rstrip() + " …"), False
+    return said, not whole
 
 
 def _harmless(words: str) -> str:

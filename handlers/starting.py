@@ -4,7 +4,7 @@ import re
 import secrets
 import unicodedata
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from handlers.desk import Desk
 from handlers.gathering import matter_of
 from handlers.github import allow, identity_of, issue_now, repository_of, subject_of
 from handlers.sanitize import visible, visible_line
+from runner.events import WorkspacePrepared
 from runner.store import Submission
 from runner.tasks import Actor, Repository, Task, TriggerKind, Wish
 
@@ -31,11 +32,10 @@ def branch_of(number: int, title: str) -> str:
     return f"claude/issue-{number}-{slug}".rstrip("-")
 
 
-def next_branch(branch: str) -> str:
-    """The branch for the work after a merge: `…-2`, then `…-3`."""
-    counted = re.fullmatch(r"(?P<stem>.*\D-)(?P<count>\d{1,3})", branch)
-    counted = counted if counted and not re.fullmatch(r"claude/issue-", counted["stem"]) else None
-    return f"{counted['stem']}{int(counted['count']) + 1}" if counted else f"{branch}-2"
+def next_branch(branch: str, before: Sequence[str]) -> str:
+    """The branch for the work after a merge: `…-2`, then `…-3`. `before` are those the task has had, in order."""
+    had = list(dict.fromkeys([*before, branch]))
+    return f"{had[0]}-{len(had) + 1}"
 
 
 def wish_id(source: str) -> str:
@@ -93,7 +93,9 @@ async def begin_again_if_over(desk: Desk, task: Task) -> bool:
     """The last pull request is merged or closed: what comes now gets a branch and a pull request of its own."""
     over = task.pull_request is not None and task.pull_request.state != "open"
     if over and await desk.store.active_run(task.id) is None:
-        await desk.store.begin_again(task.id, next_branch(task.branch))
+        recorded = await desk.store.events(task_id=task.id, limit=-1)
+        had = [one.event.branch for one in recorded if isinstance(one.event, WorkspacePrepared)]
+        await desk.store.begin_again(task.id, next_branch(task.branch, had))
         return True
     return False
 

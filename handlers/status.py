@@ -6,7 +6,7 @@ from typing import Literal
 
 from handlers.messages import dollars, duration, headline, question, what_to_do, whole
 from handlers.rewriting import code
-from handlers.sanitize import neutralise, neutralise_line, plain_line
+from handlers.sanitize import neutralise, neutralise_and_tell, neutralise_line, plain_line
 from runner.events import ChecklistItem
 from runner.tasks import Outcome, RunState, TaskId
 from runner.view import TaskView
@@ -16,6 +16,9 @@ CHECK_LIMIT = 65_535  # GitHub's own, in bytes as far as we know: so we count by
 TITLE_LIMIT = 120
 
 Place = Literal["issue", "pull request"]
+
+# While there is, or may be, a session to look into.
+WATCHABLE = frozenset({RunState.running, RunState.waiting})
 
 NOT_CONFINED = "**This machine runs Claude without a sandbox.** It can read and change whatever its user can."
 
@@ -70,7 +73,7 @@ def _doing(view: TaskView) -> str:
 
 def _why(view: TaskView) -> str:
     """Why it ended, where the headline does not say it all."""
-    if view.outcome in {Outcome.delivered, Outcome.answered} or not view.run.reason:
+    if view.outcome in {Outcome.delivered, Outcome.answered, Outcome.stopped} or not view.run.reason:
         return ""
     return neutralise_line(view.run.reason, 1_000)
 
@@ -89,7 +92,7 @@ def _footer(view: TaskView, place: Place, dashboard: str | None, now: datetime |
         parts.append(duration(view.elapsed_seconds(now)))
     if view.cost_usd > 0:
         parts.append(dollars(view.cost_usd))
-    if view.state.is_active:
+    if view.state in WATCHABLE:
         parts.append(f"watch with `cco attach {view.task.id}`")
     if dashboard:
         parts.append(f"[details]({dashboard.rstrip('/')}/tasks/{view.task.id})")
@@ -106,8 +109,8 @@ def _change(view: TaskView) -> str:
 
 
 def _cut(text: str, limit: int, view: TaskView, dashboard: str | None) -> str:
-    said = neutralise(text, limit)
-    return said if said == neutralise(text, 10 * len(text) + 100) else f"{said}\n\n{whole(view, dashboard)}"
+    said, cut = neutralise_and_tell(text, limit)
+    return f"{said}\n\n{whole(view, dashboard)}" if cut else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ class Child:
         self.look_at_head = False
         self.looked_at = 0.0
         self.nudged = False
+        self.idle = False  # a turn is over, and no other has begun
         self.spoke_at = time.monotonic()
         self.steps: list[tuple[float, signal.Signals]] = []
         self.outbox = bytearray()
@@ -323,6 +324,8 @@ class Child:
         state = claude.lifecycle(line)
         if state is not None and state[1] in {"completed", "cancelled"}:
             self.open.discard(state[0])
+        if state is not None and state[1] == "started":
+            self.idle = False
         asked = claude.asked(line)
         if asked is not None:
             self.asked[asked.request] = asked
@@ -344,11 +347,12 @@ class Child:
         self.result = line
         self.asked.clear()
         self.launch.dollars += claude.cost(line)
-        self.open.difference_update(str(number) for number in line.get("user_message_uuids") or ())
+        self.idle = True
+        self.open.difference_update(map(str, line.get("user_message_uuids", tuple(self.open))))
         if "No conversation found" in json.dumps(line.get("errors") or ""):
             self.refused_session, self.result = True, None
         self._carry_out()
-        if self.launch.ending is not None or not self.open or self.refused_session:
+        if self.launch.ending is not None or self.refused_session:
             self._close_stdin()
 
     def _tick(self, now: float, passed: float) -> None:
@@ -356,6 +360,8 @@ class Child:
         launch.beat(now)
         kin.bury_orphans(self.process.pid if self.process else None)
         self._carry_out()
+        if self.idle and not self.open:
+            self._close_stdin()
         if self.asked:
             self.spoke_at = now  # a person is waited for, and that costs nothing
         else:

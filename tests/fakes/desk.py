@@ -3,50 +3,36 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from gidgethub import sansio
 from pydantic import SecretStr
 
-from app.demo.github import World
+from app.demo.github import World, bare
 from app.demo.github.model import App, Issue
 from app.github import GitHub, open_github
 from app.settings_model import GitHubSettings
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
-from runner.events import Decided, StopAsked
-from runner.store import Store, Submission, open_store
-from runner.tasks import Outcome, Repository, Subject, Task, TaskId, Wish
+from handlers.publishing import GitHubForge
+from runner import carrying
+from runner.conductor import Conductor
+from runner.events import BranchPushed, Event, PullRequestOpened
+from runner.store import Store, open_store
+from runner.tasks import Outcome, PullRequest, Repository, RunState, Task
+from tests.fakes.github import Clock, checked
 
 SECRET = "hunter2hunter2"
 
 
-class RestingConductor:
-    """The conductor's three questions, over the store, with nobody at work: runs stay as they are."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def submit(self, subject: Subject, repository: Repository, branch: str, wish: Wish) -> Submission:
-        return await self._store.submit(subject, repository, branch, wish)
-
-    async def stop(self, task_id: TaskId, actor: str, why: str) -> bool:
-        run = await self._store.active_run(task_id)
-        if run is None:
-            return False
-        await self._store.record(task_id, StopAsked(actor, why), run_id=run.id)
-        await self._store.settle(run.id, Outcome.stopped, f"{actor} stopped it.")
-        return True
-
-    async def decide(self, task_id: TaskId, actor: str, *, allowed: bool, text: str = "") -> bool:
-        view = await self._store.view(task_id)
-        if view.asked is None:
-            return False
-        await self._store.record(task_id, Decided(view.asked.request, actor, allowed, text), run_id=view.run.id)
-        return True
+def idle_conductor(store: Store) -> Conductor:
+    """The real one, not running: it takes what people say, and nobody carries it out."""
+    nothing: dict[str, Any] = dict.fromkeys(one.name for one in fields(carrying.House))
+    return Conductor(carrying.House(**{**nothing, "store": store, "now": lambda: datetime.now(UTC)}))
 
 
 @dataclass
@@ -62,7 +48,7 @@ class Office:
     seen: set[str] = field(default_factory=set)
 
     def desk(self) -> Desk:
-        return Desk(self.github.of(self.repository), RestingConductor(self.store), self.store, self.house)  # type: ignore[arg-type]  # see its docstring
+        return Desk(self.github.of(self.repository), idle_conductor(self.store), self.store, self.house)
 
     def events(self) -> list[sansio.Event]:
         """Webhooks that GitHub made since the last time."""
@@ -97,6 +83,48 @@ class Office:
     async def tasks(self) -> list[Task]:
         return [view.task for view in await self.store.views()]
 
+    async def run(self, *occurred: Event) -> Task:
+        """The one task's run is at work, and this happened in it."""
+        (task,) = await self.tasks()
+        run = (await self.store.view(task.id)).run
+        if run.state is RunState.queued:
+            await self.store.move(run.id, RunState.starting)
+            await self.store.move(run.id, RunState.running)
+        await self.store.record(task.id, *occurred, run_id=run.id)
+        return await self.store.task(task.id)
+
+    async def end(self, outcome: Outcome, reason: str = "") -> Task:
+        """It ended so."""
+        task = await self.run()
+        run = (await self.store.view(task.id)).run
+        if outcome.state is RunState.succeeded:
+            await self.store.move(run.id, RunState.publishing)
+        await self.store.settle(run.id, outcome, reason)
+        return await self.store.task(task.id)
+
+    async def push(self, branch: str, text: str) -> str:
+        """A commit on top of main, at the tip of the branch; gives its SHA."""
+        path = self.world.repository("octo/hello").path
+        blob = (await bare.git(path, "hash-object", "-w", "--stdin", stdin=text.encode())).strip()
+        tree = (await bare.git(path, "mktree", stdin=f"100644 blob {blob}\tREADME.md\n".encode())).strip()
+        parent = (await bare.refs(path))["refs/heads/main"]
+        sha = (await bare.git(path, "commit-tree", tree, "-p", parent, "-m", "Say more")).strip()
+        await bare.git(path, "update-ref", f"refs/heads/{branch}", sha)
+        return sha
+
+    async def publish(self) -> PullRequest:
+        """The one task has a commit, and its draft pull request."""
+        (task,) = await self.tasks()
+        sha = await self.push(task.branch, "Hello there\n")
+        await self.run(BranchPushed(task.branch, sha, 1, 1, 1, 1))
+        opened = await self.forge().open_pull_request(await self.store.view(task.id))
+        await self.run(PullRequestOpened(opened.number, opened.url))
+        return opened
+
+    def forge(self) -> GitHubForge:
+        """Ours, with these hands."""
+        return GitHubForge(self.github.of, self.house)
+
     async def instructions(self) -> list[str]:
         """What Claude would be told, of all runs, in order."""
         return [
@@ -109,6 +137,21 @@ class Office:
 
 def _plain(payload: Any) -> Any:
     return json.loads(payload) if isinstance(payload, bytes | str) else json.loads(json.dumps(payload))
+
+
+def later(office: Office, seconds: int = 10) -> None:
+    """Time goes by on GitHub."""
+    assert isinstance(office.world.clock, Clock)
+    office.world.clock.forward(timedelta(seconds=seconds))
+
+
+@pytest.fixture
+async def office(tmp_path: Path, github_clock: Clock) -> AsyncIterator[Office]:
+    """One valid world: nothing has happened yet. At the end nothing may have broken a contract of GitHub's."""
+    world = World(tmp_path / "github", clock=github_clock)
+    async with checked(world), open_office(world, tmp_path) as office:
+        yield office
+    assert world.violations == []
 
 
 @asynccontextmanager

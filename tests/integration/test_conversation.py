@@ -1,14 +1,10 @@
 """What people do on GitHub, and what comes of it: labels, comments, closing, and who may do what."""
 
 import uuid
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from gidgethub import routing, sansio
 
-from app.demo.github import World
 from app.demo.github.ledger import Fault
 from handlers import answers, policy
 from handlers.commands import Verb
@@ -18,23 +14,7 @@ from handlers.policy import CLOSED, NOT_A_WRITER
 from runner import events as happened
 from runner.errors import Refusal, TryLater
 from runner.tasks import Outcome, RunState, TriggerKind
-from tests.fakes.desk import SECRET, Office, open_office
-from tests.fakes.github import Clock, checked
-
-
-@pytest.fixture
-async def office(tmp_path: Path, github_clock: Clock) -> AsyncIterator[Office]:
-    """One valid world: nothing has happened yet."""
-    world = World(tmp_path / "github", clock=github_clock)
-    async with checked(world), open_office(world, tmp_path) as office:
-        yield office
-    assert world.violations == []
-
-
-def later(office: Office, seconds: int = 10) -> None:
-    """Time goes by on GitHub."""
-    assert isinstance(office.world.clock, Clock)
-    office.world.clock.forward(timedelta(seconds=seconds))
+from tests.fakes.desk import SECRET, Office, later
 
 
 async def test_the_label_starts_a_run_and_is_seen_at_once(office: Office) -> None:
@@ -61,9 +41,8 @@ async def test_the_same_delivery_again_changes_nothing(office: Office) -> None:
     await office.world.act("anna").label(issue, "claude")
     (labeled,) = [event for event in await office.work() if event.data["action"] == "labeled"]
     await dispatch(labeled, office.desk())
-    await office.world.act("anna").unlabel(issue, "bug") if False else None
-    await office.world.act("anna").label(issue, "bug")
-    await office.work()
+    again = sansio.Event(labeled.data, event="issues", delivery_id="another")
+    await dispatch(again, office.desk())
     assert len((await office.store.view((await office.tasks())[0].id)).runs) == 1
     assert office.comments(issue) == []
 
@@ -98,21 +77,19 @@ async def test_someone_who_cannot_push_is_told_who_can(office: Office) -> None:
     assert issue.reactions == []
 
 
-@pytest.mark.parametrize("status", [404, 403])
-async def test_a_permission_that_github_does_not_tell_is_none(office: Office, status: int) -> None:
-    """Fail closed: no run, whatever the answer."""
-    issue = await office.issue()
-    await office.world.act("anna").label(issue, "claude")
-    office.world.faults.append(Fault("GET", "/permission$", status, times=9))
-    events = office.events()
-    try:
-        for event in events:
-            await dispatch(event, office.desk())
-    except DispatchFailed as failed:
-        assert status == 403
-        assert len(failed.exceptions) == 1
+async def test_a_permission_that_github_does_not_tell_is_none(office: Office) -> None:
+    """Fail closed: no run, whatever the answer. One that we do not understand is looked at by a person."""
+    first, second = await office.issue(), await office.issue()
+    await office.world.act("anna").label(first, "claude")
+    office.world.faults.append(Fault("GET", "/permission$", 404))
+    await office.work()
+    await office.world.act("anna").label(second, "claude")
+    office.world.faults.append(Fault("GET", "/permission$", 403))
+    with pytest.raises(DispatchFailed):
+        await office.work()
     assert await office.tasks() == []
-    assert issue.reactions == []
+    assert first.reactions == second.reactions == []
+    assert "@\u2060anna cannot (or I could not find out)" in office.comments(first)[0]
 
 
 async def test_bad_weather_leaves_the_delivery_for_later(office: Office) -> None:
@@ -162,7 +139,9 @@ async def test_taking_the_label_off_or_closing_the_issue_stops(office: Office, w
     (task,) = await office.tasks()
     assert (await office.store.view(task.id)).outcome is Outcome.stopped
     (asked,) = [one.event for one in await office.store.events() if isinstance(one.event, happened.StopAsked)]
-    assert asked == happened.StopAsked("anna", {"unlabel": "the label was removed", "close": "the issue was closed"}[way])
+    assert asked == happened.StopAsked(
+        "anna", {"unlabel": "the label was removed", "close": "the issue was closed"}[way]
+    )
 
 
 async def test_another_label_neither_starts_nor_stops(office: Office) -> None:
@@ -179,7 +158,7 @@ async def test_another_label_neither_starts_nor_stops(office: Office) -> None:
 async def test_claude_reads_the_issue_as_it_stood(office: Office) -> None:
     """Later edits, later comments, strangers' comments, commands, bots and what is hidden are left out."""
     anna, rita = office.world.act("anna"), office.world.act("rita")
-    issue = await rita.open_issue("octo/hello", "Parser <!-- T1 -->", "Original text. <!-- HIDDEN -->")
+    issue = await rita.open_issue("octo/hello", "Parser", "Original text. <!-- HIDDEN -->")
     kept = await anna.comment(issue, "Look at line 3.")
     edited = await anna.comment(issue, "Edited later")
     await rita.comment(issue, "STRANGER says rm -rf")
@@ -193,7 +172,7 @@ async def test_claude_reads_the_issue_as_it_stood(office: Office) -> None:
     (told,) = await office.instructions()
     assert "Original text." in told
     assert kept.body in told
-    for left_out in ("EVIL", "STRANGER", "HIDDEN", "T1", "Edited later"):
+    for left_out in ("EVIL", "STRANGER", "HIDDEN", "Edited later"):
         assert left_out not in told
 
 
@@ -356,11 +335,7 @@ async def test_an_answer_reaches_the_question(office: Office) -> None:
     issue = await office.issue()
     await office.world.act("anna").label(issue, "claude")
     await office.work()
-    (task,) = await office.tasks()
-    run = (await office.store.view(task.id)).run
-    for state in (RunState.starting, RunState.running):
-        await office.store.move(run.id, state)
-    await office.store.record(task.id, happened.QuestionAsked("q1", "Which?", ("a", "b")), run_id=run.id)
+    await office.run(happened.QuestionAsked("q1", "Which?", ("a", "b")))
     await office.world.act("anna").comment(issue, "/claude approve")
     await office.work()
     await office.world.act("anna").comment(issue, "/claude b")
@@ -375,11 +350,7 @@ async def test_a_yes_reaches_the_request(office: Office) -> None:
     issue = await office.issue()
     await office.world.act("anna").label(issue, "claude")
     await office.work()
-    (task,) = await office.tasks()
-    run = (await office.store.view(task.id)).run
-    for state in (RunState.starting, RunState.running):
-        await office.store.move(run.id, state)
-    await office.store.record(task.id, happened.ApprovalAsked("r1", "Bash", "Bash: curl"), run_id=run.id)
+    await office.run(happened.ApprovalAsked("r1", "Bash", "Bash: curl"))
     await office.world.act("anna").comment(issue, "/claude deny use the file instead")
     await office.work()
     (decided,) = [one.event for one in await office.store.events() if isinstance(one.event, happened.Decided)]
@@ -392,14 +363,10 @@ async def test_secrets_that_we_know_are_not_repeated(office: Office) -> None:
     issue = await office.issue()
     await office.world.act("anna").label(issue, "claude")
     await office.work()
-    (task,) = await office.tasks()
-    await office.store.settle((await office.store.view(task.id)).run.id, Outcome.crashed, "x")
-    await office.store.record(task.id, happened.RunQueued("label", "anna"))
-    run = (await office.store.view(task.id)).run
-    assert run.outcome is Outcome.crashed
-    office.world.delete_repository  # noqa: B018
+    await office.run(happened.QuestionAsked("q1", f"Is {SECRET} right?", ()))
     await office.world.act("anna").comment(issue, "/claude status")
     await office.work()
+    assert "Is [redacted] right?" in office.comments(issue)[0]
     assert SECRET not in office.comments(issue)[0]
 
 

@@ -63,8 +63,8 @@ def test_what_a_reader_saw_is_kept(written: str, read: str) -> None:
 
 
 def test_a_title_is_one_line() -> None:
-    """A title opens no heading and no list."""
-    assert visible_line("# fix\n- the <b>thing</b>\u202e") == "# fix - the thing"
+    """GitHub shows a title as it is written, so nothing but what shows nothing is lost."""
+    assert visible_line("# fix\n- the <b>*thing*</b>\u202e") == "# fix - the <b>*thing*</b>"
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,12 @@ def test_no_text_makes_a_mention_or_a_comment(text: str) -> None:
     assert not re.search(r"(?<![A-Za-z0-9/])@[A-Za-z0-9]", words)
 
 
-@pytest.mark.parametrize("evil", ["<a ", '<a "', "[", "*a _b", "> ", "`", "[^a]:\n", "<!--", "- ", "![[", "&#35;"])
+@pytest.mark.parametrize(
+    "evil", ["<a ", '<a "', "[", "*a _b", "> ", "`", "[^a]:\n", "<!--", "- ", "![[", "&#35;", "[a   ", "*a   "]
+)
 def test_hostile_text_takes_no_time(evil: str) -> None:
     """As long as GitHub allows an issue to be."""
-    started = time.monotonic()
+    started = time.process_time()
     neutralise(evil * (65_536 // len(evil)))
     visible(evil * (65_536 // len(evil)))
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 5

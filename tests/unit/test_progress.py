@@ -26,6 +26,7 @@ from runner.events import (
 )
 from runner.progress import Progress, events_of
 from runner.spool import Line
+from runner.transcript import Transcript
 
 LINES = Path(__file__).parents[1] / "fakes" / "claude_lines"
 WORKTREE = "/srv/task/work tree é"
@@ -151,8 +152,6 @@ TYPES = ("assistant", "user", "system", "result", "control_request", "rate_limit
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON), st.sampled_from(TYPES), JSON)
 def test_no_shape_of_a_line_breaks_it(line: dict[str, Any], kind: str, content: Any) -> None:
-    from runner.transcript import Transcript
-
     blocks = [
         {"type": "tool_use", "name": "AskUserQuestion", "input": content},
         {"type": "tool_result", "content": content},

@@ -1,4 +1,4 @@
-"""The git commands that run inside the sandbox to bring work home: plain argvs, in the worktree."""
+"""The git commands that run in the sandbox to bring work home, and others' work in: plain argvs, in the worktree."""
 
 from dataclasses import dataclass
 
@@ -33,6 +33,17 @@ def commit_leftovers_argv(author: Identity, requester: Identity | None, subject:
         ["git", *_QUIETLY, "add", "--all", "--", ":/"],
         ["git", *_QUIETLY, *as_author, "commit", "--quiet", "--no-verify", "--cleanup=whitespace", "-m", message],
     ]
+
+
+def merge_argv(author: Identity, sha: str) -> list[str]:
+    """Take in a commit that others pushed to the branch; fails where it conflicts, or where files are in the way."""
+    as_author = ("-c", f"user.name={_plain(author.name)}", "-c", f"user.email={_plain(author.email)}")
+    return ["git", *_QUIETLY, *as_author, "merge", "--quiet", "--no-edit", "--no-verify", sha]
+
+
+def abort_merge_argv() -> list[str]:
+    """Back to before the merge."""
+    return ["git", *_QUIETLY, "merge", "--abort"]
 
 
 def head_argv() -> list[str]:

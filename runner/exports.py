@@ -14,6 +14,7 @@ MAX_BUNDLE_BYTES = 512 * 1024 * 1024
 LEFTOVERS = "Commit what was left uncommitted"
 _QUICK_SECONDS = 30.0
 _LONG_SECONDS = 300.0
+_NO_MERGE_TO_ABORT = 128
 _UNLOCK = 'rm -f -- "$(git rev-parse --git-path index.lock)" "$(git rev-parse --git-path HEAD.lock)"'
 
 
@@ -37,6 +38,16 @@ def commit_leftovers(spec: Spec) -> None:
     for argv in first:
         _run(spec, argv, _LONG_SECONDS)
     _run(spec, last, _LONG_SECONDS, fine=(0, exporting.NOTHING_TO_COMMIT))
+
+
+def take_in(spec: Spec, sha: str) -> bool:
+    """Merge what others pushed; False, and nothing changed, where that needs someone who understands both."""
+    try:
+        _run(spec, exporting.merge_argv(identity(spec.author), sha), _LONG_SECONDS)
+    except ExportFailed:
+        _run(spec, exporting.abort_merge_argv(), _QUICK_SECONDS, fine=(0, _NO_MERGE_TO_ABORT))
+        return False
+    return True
 
 
 def bundle(spec: Spec, target: Path) -> None:

@@ -56,7 +56,7 @@ class Progress:
         return cls(**raw)
 
 
-def events_of(line: spool.Line, memory: Progress) -> list[Event]:  # noqa: PLR0911 - one answer for each kind of line
+def events_of(line: spool.Line, memory: Progress) -> list[Event]:
     """What this line means; the memory moves on."""
     if line.kind == spool.BUNDLE:
         return [CommitsExported(memory.launch, int(line.data["number"]), str(line.data["sha"]))]

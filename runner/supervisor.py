@@ -9,15 +9,22 @@ import fcntl
 import os
 import signal
 import sys
+import uuid
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from runner import kin, spool
+from runner import exports, kin, spool
 from runner.child import Child
 from runner.launch import Launch
 from runner.pane import Pane
-from runner.spool import Cause, Exit, Spec
+from runner.spool import Cause, Exit, Message, Spec
 from runner.text import clean
+
+MERGE_FIRST = (
+    "Others have pushed commits to this branch meanwhile, and they conflict with yours. Before anything else run "
+    "`git merge {sha}`, resolve the conflicts so that both sides' intentions hold, and commit the merge."
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -57,6 +64,7 @@ def _unmoved(_number: int, _frame: FrameType | None) -> None:
 def carry_out(launch: Launch) -> Exit:
     """Carry the launch out, to the end that is then written."""
     launch.pane.show(launch.transcript.header(launch.spec, launch.pane.width))
+    _take_in_others_work(launch)
     resume = _session_exists(launch.spec)
     child = Child(launch, resume)
     code = child.drive()
@@ -69,6 +77,22 @@ def carry_out(launch: Launch) -> Exit:
         launch.trouble(f"processes that cannot be killed: {left}")
     launch.hand_over(leftovers=True)
     return _conclude(launch, code, child)
+
+
+def _take_in_others_work(launch: Launch) -> None:
+    """Merge what others pushed to the branch meanwhile; where that conflicts, Claude is asked to."""
+    sha = launch.spec.merge_sha
+    if sha is None:
+        return
+    try:
+        merged = exports.take_in(launch.spec, sha)
+    except (exports.ExportFailed, OSError) as error:
+        launch.trouble(f"What others pushed could not be merged: {error}")
+        merged = False
+    launch.record(spool.MERGED, {"sha": sha, "clean": merged})
+    if not merged:
+        asked = Message(str(uuid.uuid4()), MERGE_FIRST.format(sha=sha))
+        launch.spec = replace(launch.spec, messages=(asked, *launch.spec.messages))
 
 
 def _session_exists(spec: Spec) -> bool:

@@ -65,6 +65,9 @@ class Transcript:
                 yield f"{DIM} Claude {how}.{RESET}"
             case spool.BUNDLE:
                 yield f"{GREEN} ⇡ commits up to {str(line.data.get('sha'))[:9]} handed over{RESET}"
+            case spool.MERGED:
+                how = "merged" if line.data.get("clean") else "in conflict: Claude is asked to merge them"
+                yield f"{GREEN} ⇣ commits that others pushed, {how}{RESET}"
             case spool.TAKEN:
                 yield from _taken(line.data, width)
             case spool.TROUBLE:

@@ -134,9 +134,8 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         )
         inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
         reporters: list[Reporter] = [*github_reporters(github.of, house, _now)]
-        if settings.slack.bot_token is not None and settings.slack.channel is not None:
-            token = settings.slack.bot_token.get_secret_value()
-            slack = await stack.enter_async_context(open_slack(token, settings.slack.channel, settings.slack.api_url))
+        if settings.slack.bot_token is not None:
+            slack = await stack.enter_async_context(open_slack(settings.slack))
             reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)

@@ -134,7 +134,8 @@ class Carrier:
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
-        confined = self._confined(root, mirror) if rules.confinement == "bwrap" else ()
+        env = launching.environment(rules, run, root)
+        confined = self._confined(root, mirror, env) if rules.confinement == "bwrap" else ()
         events = await self._events(run)
         answers = _answers_without_process(events)
         worked = _worked(events, self._house.now())
@@ -143,6 +144,7 @@ class Carrier:
             task,
             run,
             root,
+            env,
             confined,
             launching.messages(run, await self._store.triggers(run.id), answers),
             launching.limits(rules, run, worked),
@@ -182,13 +184,13 @@ class Carrier:
         await mirror.pin(task.id, theirs, "theirs")
         return mirror, theirs
 
-    def _confined(self, root: Path, mirror: Mirror) -> tuple[str, ...]:
+    def _confined(self, root: Path, mirror: Mirror, env: dict[str, str]) -> tuple[str, ...]:
         rules = self._house.rules
         return sandbox.argv(
             self._house.host,
             writable=[str(root / name) for name in ("worktree", "vault.git", "home", "claude")],
             readable=[str(path) for path in (mirror.path / "objects", rules.claude, *rules.read_only)],
-            env=launching.environment(rules, root),
+            env=env,
         )
 
     def _launched(self, run: Run) -> LaunchStarted:

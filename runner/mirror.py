@@ -8,15 +8,15 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from git import GitDB, Repo
+from git import Repo
 
 from runner.errors import Refusal
-from runner.git import GitFailed, git
+from runner.git import ENVIRONMENT, GitFailed, git
 from runner.remotes import (
     ASKPASS_PREFIX,
     BranchMissing,
@@ -214,8 +214,8 @@ class Mirror:
         """Where a branch stands on the remote now."""
         ref = f"refs/heads/{branch}"
         out = await self._talk("ls-remote", "--", self.remote.url, ref, credential=credential)
-        found = dict(reversed(line.split("\t")) for line in out.decode().splitlines())
-        return found.get(ref)
+        rows = (line.partition("\t") for line in out.decode().splitlines())
+        return next((sha for sha, _, name in rows if name == ref), None)
 
     async def contains(self, sha: str, ancestor: str) -> bool:
         """Whether `sha` descends from `ancestor` (or is it); False also when we do not have that commit."""
@@ -257,13 +257,20 @@ class Mirror:
         out = await git("rev-parse", f"{checked(base)}^{{tree}}", f"{checked(sha)}^{{tree}}", cwd=self.path)
         return len(set(out.split())) > 1
 
+    @contextlib.contextmanager
+    def _objects(self) -> Iterator[Repo]:
+        """Our objects through GitPython: only to read, by full SHA, and closed again (it keeps a cat-file running)."""
+        with Repo(self.path) as repo:
+            repo.git.update_environment(**ENVIRONMENT)
+            yield repo
+
     def _read_commits(self, shas: list[str]) -> list[Commit]:
-        with Repo(self.path, odbt=GitDB) as repo:  # GitDB reads packs itself: no process, nothing left open
+        with self._objects() as repo:
             found = [repo.commit(sha) for sha in shas]
             return [Commit(c.hexsha, str(c.summary), c.author.name or "", c.author.email or "") for c in found]
 
     def _read_file(self, sha: str, path: str) -> bytes | None:
-        with Repo(self.path, odbt=GitDB) as repo:
+        with self._objects() as repo:
             try:
                 entry = repo.commit(sha).tree / path
             except KeyError:
@@ -351,7 +358,7 @@ class Mirror:
             await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", os.fspath(bare))
             with (bare / "config").open("a") as config:
                 config.write("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n")
-            bare.rename(self.path)
+            os.replace(bare, self.path)  # noqa: PTH105 - whole or not at all; a rename does not block
 
 
 def checked(sha: str) -> str:

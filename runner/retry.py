@@ -60,10 +60,10 @@ def decide(
     dice: random.Random,
     quota_resets: datetime | None = None,
 ) -> Retry | WaitUntil | Settle:
-    """What to do now that a launch has ended, None where it was lost.
+    """What to do now that a launch has ended; None where it was lost.
 
-    `attempt` counts the launches of this run that failed in a row, this one included: 1 for the first. `quota_resets` is
-    what the launch's `QuotaReached` said, if there was one.
+    `attempt` counts the launches of this run that failed in a row, this one included: 1 for the first. `quota_resets`
+    is what the launch's `QuotaReached` said, if there was one.
     """
     if ending is None:
         return _again(attempt, dice, Outcome.crashed, "the supervisor was lost")
@@ -103,6 +103,8 @@ def _after_error(
         )
     if isinstance(status, int) and 400 <= status < 500 and status not in {408, 409, 429}:
         return Settle(Outcome.unavailable, f"The model refused the request ({status}): {said}")
+    if str(result.get("terminal_reason")).startswith("aborted"):
+        return Settle(Outcome.stopped, "A person interrupted Claude.")
     if result.get("terminal_reason") == "api_error" or isinstance(status, int):
         return weather(attempt, dice, said or "the model does not answer")
     return _again(attempt, dice, Outcome.crashed, said or "Claude ended its turn with an error")
@@ -115,7 +117,7 @@ def weather(attempt: int, dice: random.Random, what: str, advice: timedelta | No
     """
     if attempt >= WEATHER_ATTEMPTS:
         return Settle(Outcome.unavailable, f"It did not work in {attempt} attempts. The last time: {what}")
-    longest = min(FIRST_WAIT * math.pow(2, attempt - 1), LONGEST_WAIT)
+    longest = min(FIRST_WAIT * math.pow(2, attempt), LONGEST_WAIT)
     return Retry(max(longest * dice.random(), advice or timedelta(0)), what)
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import claude, spool
-from runner.events import ChecklistChanged
-from runner.progress import Progress, events_of
+from runner.checklist import Checklist, Item
 from runner.text import clean, cut
 from runner.tools import QUIET, inside, telling
 
@@ -29,13 +28,11 @@ class Transcript:
     """The memory between lines. `draw` gives the text for one line; its `width` is the screen's at that moment."""
 
     worktree: str
-    progress: Progress = field(init=False)
+    checklist: Checklist = field(default_factory=Checklist)
     calls: dict[str, str] = field(default_factory=dict)
     started: float | None = None
     dollars: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.progress = Progress(0, self.worktree)
+    drawn: tuple[Item, ...] = ()
 
     def header(self, spec: spool.Spec, width: int) -> str:
         """The first thing in the pane: what this is, and how to leave."""
@@ -78,14 +75,10 @@ class Transcript:
     def _claude(self, said: claude.Json, line: spool.Line, width: int) -> Iterator[str]:
         match said.get("type"):
             case "assistant":
-                for event in events_of(line, self.progress):
-                    if isinstance(event, ChecklistChanged):
-                        yield from _checklist(event, width)
+                yield from self._checklist(said, width)
                 yield from self._assistant(said, width)
             case "user":
-                for event in events_of(line, self.progress):
-                    if isinstance(event, ChecklistChanged) and not self.progress.creating:
-                        yield from _checklist(event, width)
+                yield from self._checklist(said, width)
                 yield from self._results(said, width)
             case "control_request":
                 yield from self._asked(said, width)
@@ -100,6 +93,20 @@ class Transcript:
                 info = said.get("rate_limit_info")
                 if isinstance(info, dict) and info.get("status") == "rejected":
                     yield f"{REVERSED_YELLOW} The usage limit is reached. {RESET}"
+
+    def _checklist(self, said: claude.Json, width: int) -> Iterator[str]:
+        """A new plan whole, once it is made; afterwards what changed in it."""
+        if not self.checklist.is_changed_by(said) or self.checklist.creating:
+            return
+        items = tuple(self.checklist.items.values())
+        fresh = len(items) != len(self.drawn)
+        changed = [item for at, item in enumerate(items) if fresh or item != self.drawn[at]]
+        self.drawn = items
+        if fresh:
+            yield ""
+        for text, state in changed:
+            mark, colour = _MARKS[state]
+            yield f"   {colour}{mark} {_fit(text, width - 6)}{RESET}"
 
     def _assistant(self, said: claude.Json, width: int) -> Iterator[str]:
         inner = "" if claude.is_main(said) else "  │ "
@@ -136,7 +143,8 @@ class Transcript:
                 if isinstance(file, dict) and file.get("totalLines"):
                     yield f"{DIM}   {int(file.get('numLines') or 0)} of {int(file['totalLines'])} lines{RESET}"
             else:
-                yield from _output(_text_of(block.get("content")), width, failed)
+                text = _text_of(block.get("content"))[-_SCAN_CHARACTERS:]
+                yield from _output(text.replace(f"{self.worktree}/", ""), width, failed)
 
     def _diff(self, result: claude.Json, width: int) -> Iterator[str]:
         rows = list(_rows(result))
@@ -181,8 +189,8 @@ class Transcript:
         if failed:
             reason = said.get("result") or " ".join(str(error) for error in said.get("errors") or ())
             yield from _block(clean(str(reason)[:1000]), width, " ✗ ", "   ", RED)
-        rule = f"── {words} " + "─" * width
-        yield f"{RED if failed else DIM}{_fit(rule, width - 1)}{RESET}"
+        rule = _fit(f"── {words} ", width)
+        yield f"{RED if failed else DIM}{rule}{'─' * (width - columns(rule))}{RESET}"
 
     def _ended(self, line: spool.Line, width: int) -> Iterator[str]:
         cause = str(line.data.get("cause"))
@@ -223,13 +231,6 @@ def _taken(data: dict[str, Any], width: int) -> Iterator[str]:
             yield from _block(f"{word}{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + colour)
 
 
-def _checklist(changed: ChecklistChanged, width: int) -> Iterator[str]:
-    yield ""
-    for item in changed.items:
-        mark, colour = _MARKS[item.state]
-        yield f"   {colour}{mark} {_fit(item.text, width - 6)}{RESET}"
-
-
 def _rows(result: claude.Json) -> Iterator[tuple[str, int, str]]:
     """(mark, line number, text): of the patch that Claude Code made, or of a new file's content."""
     patch = result.get("structuredPatch")
@@ -249,7 +250,7 @@ def _rows(result: claude.Json) -> Iterator[tuple[str, int, str]]:
 
 def _output(text: str, width: int, failed: bool) -> Iterator[str]:
     """The end of what a command printed: results stand there."""
-    lines = [text for text in clean(text[-_SCAN_CHARACTERS:]).split("\n") if text.strip()]
+    lines = [text for text in clean(text).split("\n") if text.strip()]
     left_out = len(lines) - OUTPUT_LINES
     if left_out > 0:
         yield f"{DIM}   … {left_out} more lines{RESET}"
@@ -260,7 +261,7 @@ def _output(text: str, width: int, failed: bool) -> Iterator[str]:
 def _markdown(text: str, width: int, inner: str) -> Iterator[str]:
     """Claude's words, wrapped; code blocks stay as they are."""
     code = False
-    for line in text.split("\n"):
+    for line in _paragraphs(text):
         if line.lstrip().startswith("```"):
             code = not code
             continue
@@ -273,6 +274,32 @@ def _markdown(text: str, width: int, inner: str) -> Iterator[str]:
             hang = "  " if line.lstrip()[:2] in {"- ", "* "} else ""
             words = line.strip().replace("**", "").replace("`", "")
             yield from _block(words, width, f"{inner} {indent}", f"{inner} {indent}{hang}", "")
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """The lines, with those that only a narrow screen broke put together again."""
+    held, code = "", False
+    for line in text.split("\n"):
+        begins = (
+            not line.strip()
+            or line.lstrip()[:1] in set("#-*|>0123456789")
+            or line.lstrip().startswith("```")
+            or line.startswith("    ")
+        )
+        fence = line.lstrip().startswith("```")
+        if held and not begins and not code:
+            held = f"{held} {line.strip()}"
+            continue
+        if held:
+            yield held
+            held = ""
+        code ^= fence
+        if code or fence or not line.strip() or line.startswith("    "):
+            yield line
+        else:
+            held = line
+    if held:
+        yield held
 
 
 def _block(text: str, width: int, first: str, rest: str, colour: str) -> Iterator[str]:

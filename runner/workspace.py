@@ -14,6 +14,11 @@ from runner.mirror import Mirror, checked
 from runner.tasks import Actor
 
 _ATTEMPTS = 20
+_NAME_WHOEVER_ASKED = """\
+#!/bin/sh
+[ -z "$CCO_CO_AUTHOR" ] ||
+    git interpret-trailers --in-place --if-exists addIfDifferent --trailer "Co-authored-by: $CCO_CO_AUTHOR" "$1"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,11 @@ async def _make(fresh: Workspace, mirror: Mirror, branch: str, sha: str, identit
     with (fresh.vault / "config").open("a") as config:
         name, email = _quoted(identity.login), _quoted(identity.email)
         config.write(f"[user]\n\tname = {name}\n\temail = {email}\n[gc]\n\tauto = 0\n")
+    # The agent's own git runs this, in its sandbox: whoever asked is named in every commit.
+    hook = fresh.vault / "hooks/prepare-commit-msg"
+    hook.parent.mkdir()
+    hook.write_text(_NAME_WHOEVER_ASKED)
+    hook.chmod(0o755)
     # Locked, because git would otherwise prune a worktree that was moved.
     argv = ("worktree", "add", "--quiet", "--lock", "--reason", "this task's worktree", "-b", branch)
     await git(*argv, "--", os.fspath(fresh.worktree), checked(sha), cwd=fresh.vault)

@@ -1,4 +1,4 @@
-"""A task on disk as the service prepares it, and its launches: real git, bubblewrap, tmux, supervisor and Claude CLI."""
+"""A task on disk as the service prepares it, and its launches: real git, bubblewrap, tmux and Claude CLI."""
 
 import asyncio
 import importlib.util

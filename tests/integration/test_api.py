@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from app import web as server
-from app.api import Api, Deeds, only_with
+from app.api import Api, only_with
 from app.live import Live
 from runner.errors import Refusal
 from runner.events import AgentSaid, PullRequestOpened
@@ -52,44 +52,41 @@ class Service:
 
     # What the API has done here is written down, and nothing else happens.
 
-    def deeds(self) -> Deeds:
-        async def start(url: str) -> TaskId:
-            if "issues" not in url:
-                raise Refusal("This is not the address of an issue.")
-            self.done.append(("start", url))
-            return (await self.submit(50)).task.id
+    async def start(self, url: str) -> TaskId:
+        if "issues" not in url:
+            raise Refusal("This is not the address of an issue.")
+        self.done.append(("start", url))
+        return (await self.submit(50)).task.id
 
-        async def retry(task: Task, text: str) -> None:
-            self.done.append(("retry", task.id, text))
+    async def retry(self, task: Task, text: str) -> None:
+        self.done.append(("retry", task.id, text))
 
-        async def steer(task: Task, text: str) -> None:
-            self.done.append(("steer", task.id, text))
+    async def steer(self, task: Task, text: str) -> None:
+        self.done.append(("steer", task.id, text))
 
-        async def stop(task: Task, text: str) -> bool:
-            self.done.append(("stop", task.id, text))
-            return self.active
+    async def stop(self, task: Task, text: str) -> bool:
+        self.done.append(("stop", task.id, text))
+        return self.active
 
-        async def decide(task: Task, allowed: bool, text: str) -> bool:
-            self.done.append(("decide", task.id, allowed, text))
-            return self.active
+    async def decide(self, task: Task, allowed: bool, text: str) -> bool:
+        self.done.append(("decide", task.id, allowed, text))
+        return self.active
 
-        async def diff(_: Task) -> str:
-            return "+ é\n"
+    async def diff(self, task: Task) -> str:
+        return "+ é\n"
 
-        async def transcript(_: TaskView, after: str | None) -> tuple[str, str | None]:
-            return ("first", "1/5") if after is None else ("second", None)
-
-        return Deeds(start, retry, steer, stop, decide, diff, transcript)
+    async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
+        return ("first", "1/5") if after is None else ("second", None)
 
 
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with open_store(tmp_path / "cco.db") as store, aiohttp.ClientSession() as session:
-        live = Live(store, slow_seconds=0.2)
+        live = Live(store, slow_seconds=1.0)
         service = Service(store, "", session, live)
         app = server.application()
         app.middlewares.append(only_with(TOKEN))
-        app.add_routes([*Api(store, service.deeds()).routes(), web.get("/api/live", live.listen)])
+        app.add_routes([*Api(store, service).routes(), web.get("/api/live", live.listen)])
 
         async def nothing_wrong() -> dict[str, str]:
             return {}
@@ -262,7 +259,7 @@ async def test_health_and_metrics(service: Service) -> None:
 
 
 async def receive(listening: aiohttp.ClientWebSocketResponse, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         return [json.loads(await listening.receive_str()) for _ in range(count)]
 
 
@@ -329,14 +326,15 @@ async def test_a_client_that_takes_nothing_is_let_go_and_misses_nothing_when_it_
     assert b"101" in await reader.readline()
     text = "x" * 100_000
     async with listen(service, "?after=0") as attentive:
+        received_by_another = asyncio.create_task(receive(attentive, 101))
         for _ in range(100):
             await service.store.record(task_id, AgentSaid(text))
-        assert len(await receive(attentive, 101)) == 101
-    async with asyncio.timeout(10):
+        assert len(await received_by_another) == 101
+    async with asyncio.timeout(30):
         while service.live.listeners:
             await asyncio.sleep(0.01)
     received = bytearray()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while chunk := await reader.read(1 << 20):
             received += chunk
     writer.close()

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app import logs
+from runner.about import about
 from runner.deliveries import Deliveries, Delivery
 from runner.errors import TryLater
 
@@ -100,7 +100,7 @@ class Inbox:
         queue = self._lanes[lane]
         while queue:
             delivery, attempt = queue[0], 1
-            with logs.about(delivery=delivery.delivery_id):
+            with about(delivery=delivery.delivery_id):
                 while (wait := await self._handle(delivery, attempt)) is not None:
                     await asyncio.sleep(wait.total_seconds())
                     attempt += 1

@@ -5,29 +5,17 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, TextIO
+
+from runner.about import matter
 
 FIELDS = ("delivery", "task", "run", "request")
 SAMPLE_SECONDS = 60.0
 COLOURS = {"DEBUG": "2", "INFO": "0", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 # C0 but tab and newline, DEL, C1, and what turns the direction of text: a log line must not act on a terminal.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-_about: ContextVar[dict[str, str]] = ContextVar("about", default={})  # noqa: B039  replaced, never changed
-
-
-@contextmanager
-def about(**fields: object) -> Iterator[None]:
-    """Every line logged inside says that it is about this delivery, task, run or request."""
-    token = _about.set({**_about.get(), **{name: str(value) for name, value in fields.items()}})
-    try:
-        yield
-    finally:
-        _about.reset(token)
 
 
 class Written(logging.Formatter):
@@ -42,7 +30,7 @@ class Written(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         message = self._clean(record.getMessage())
         trouble = self._clean(self.formatException(record.exc_info)) if record.exc_info else ""
-        fields = {name: self._clean(value) for name, value in _about.get().items() if name in FIELDS}
+        fields = {name: self._clean(value) for name, value in matter().items() if name in FIELDS}
         moment = datetime.fromtimestamp(record.created, UTC)
         if self._form == "json":
             line = {

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from app import logs
 from app.webhooks import LARGEST_BODY
+from runner.about import about
 from runner.errors import Refusal, TryLater
 
 SECURITY_HEADERS = {
@@ -106,7 +106,7 @@ async def _with_id(request: web.Request, handler: Handler) -> web.StreamResponse
     """Give the request an id, which the log lines and the answer carry."""
     request_id = secrets.token_hex(8)
     request[REQUEST_ID] = request_id
-    with logs.about(request=request_id):
+    with about(request=request_id):
         return await handler(request)
 
 

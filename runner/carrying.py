@@ -36,7 +36,7 @@ from runner.launching import Rules
 from runner.mirror import Mirror, Mirrors
 from runner.progress import Progress, events_of
 from runner.publishing import Credentials, Publisher, remote_of
-from runner.secrets import Redactor
+from runner.secrets import Keyring
 from runner.store import Reading, Store
 from runner.tasks import Outcome, Run, RunId, RunState, Task, WaitingFor
 
@@ -57,7 +57,8 @@ class House:
     publisher: Publisher
     credentials: Credentials
     rules: Rules
-    redactor: Redactor
+    keyring: Keyring
+    host: sandbox.Host
     dice: random.Random
     now: Callable[[], datetime]
 
@@ -133,15 +134,8 @@ class Carrier:
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
-        confined: tuple[str, ...] = ()
-        if rules.confinement == "bwrap":
-            confined = sandbox.argv(
-                root,
-                mirror.path / "objects",
-                rules.claude,
-                read_only=rules.read_only,
-                env=launching.environment(rules, root),
-            )
+        env = launching.environment(rules, run, root)
+        confined = self._confined(root, mirror, env) if rules.confinement == "bwrap" else ()
         events = await self._events(run)
         answers = _answers_without_process(events)
         worked = _worked(events, self._house.now())
@@ -150,6 +144,7 @@ class Carrier:
             task,
             run,
             root,
+            env,
             confined,
             launching.messages(run, await self._store.triggers(run.id), answers),
             launching.limits(rules, run, worked),
@@ -164,13 +159,12 @@ class Carrier:
         await mirror.fetch(await self._house.credentials(task.repository, False))
         root = self._engine.task_root(task.id)
         bot = self._house.rules.bot
-        identity = (bot.login, bot.email)
         if task.base_sha is None:
             base_sha = await mirror.base(task.repository.default_branch)
             branch = await _free_branch(mirror, task.branch)
-            workspace.discard_checkout(root)
+            await workspace.discard_checkout(root)
             await workspace.prepare(
-                mirror, root, task_id=task.id, branch=branch, base_sha=base_sha, tip_sha=None, identity=identity
+                mirror, root, task_id=task.id, branch=branch, base_sha=base_sha, tip_sha=None, identity=bot
             )
             prepared = WorkspacePrepared(task.repository.default_branch, base_sha, branch)
             await self._store.record(task.id, prepared, run_id=run.id)
@@ -183,12 +177,21 @@ class Carrier:
             branch=task.branch,
             base_sha=task.base_sha,
             tip_sha=task.pushed_sha,
-            identity=identity,
+            identity=bot,
         )
         if theirs is None or theirs == task.pushed_sha:
             return mirror, None
         await mirror.pin(task.id, theirs, "theirs")
         return mirror, theirs
+
+    def _confined(self, root: Path, mirror: Mirror, env: dict[str, str]) -> tuple[str, ...]:
+        rules = self._house.rules
+        return sandbox.argv(
+            self._house.host,
+            writable=[str(root / name) for name in ("worktree", "vault.git", "home", "claude")],
+            readable=[str(path) for path in (mirror.path / "objects", rules.claude, *rules.read_only)],
+            env=env,
+        )
 
     def _launched(self, run: Run) -> LaunchStarted:
         return LaunchStarted(run.launch, self._house.rules.confinement)
@@ -207,7 +210,11 @@ class Carrier:
         """Follow the spool, and pass on what is said to Claude, until the launch is over."""
         directory = self._engine.spool(run)
         reading = await self._store.reading(run.id)
-        memory = Progress.from_json(reading.progress)
+        memory = (
+            Progress.from_json(reading.progress)
+            if reading.progress
+            else Progress(run.launch, str(self._engine.task_root(run.task_id) / "worktree"))
+        )
         offset = reading.offset
         sent: set[str] = set()
         next_probe = 0.0
@@ -295,7 +302,15 @@ class Carrier:
         if parked and run.state is RunState.waiting and run.stop_asked_by is None:
             await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
             return
-        verdict = retry.decide(ending, run.attempt, self._house.now(), self._house.dice)
+        events = _since(await self._events(run), LaunchStarted)
+        resets = next((one.event.until for one in events if isinstance(one.event, QuotaReached)), None)
+        verdict = retry.decide(
+            ending,
+            run.attempt + 1,
+            now=self._house.now(),
+            dice=self._house.dice,
+            quota_resets=datetime.fromisoformat(resets) if resets else None,
+        )
         match verdict:
             case _ if run.stop_asked_by is not None:
                 await self._go_publish(run, Outcome.stopped, f"{run.stop_asked_by} stopped it.", over)
@@ -310,13 +325,14 @@ class Carrier:
                     waiting_for=WaitingFor.weather,
                     waiting_until=until,
                 )
-            case retry.WaitUntil(moment=until):
+            case retry.WaitUntil(at=until):
                 reached = QuotaReached(until.isoformat())
                 await self._store.move(
                     run.id, RunState.waiting, over, reached, waiting_for=WaitingFor.quota, waiting_until=until
                 )
             case retry.Settle(outcome=outcome, reason=reason):
-                await self._go_publish(run, outcome, self._house.redactor.redact(reason), over)
+                settled = outcome or Outcome.delivered
+                await self._go_publish(run, settled, self._house.keyring.redact(reason) if outcome else "", over)
 
     async def _go_publish(self, run: Run, outcome: Outcome, reason: str, over: Event) -> None:
         await self._store.move(run.id, RunState.publishing, over, outcome=outcome, reason=reason)
@@ -375,9 +391,9 @@ class Carrier:
 
     async def _weather(self, run: Run, what: str, after: timedelta | None) -> None:
         """Something outside is down: again later, or an end when it does not clear."""
-        verdict = retry.backoff(what, run.attempt, self._house.dice, after)
+        verdict = retry.weather(run.attempt + 1, self._house.dice, what, after)
         if isinstance(verdict, retry.Settle):
-            await self._store.settle(run.id, verdict.outcome, verdict.reason)
+            await self._store.settle(run.id, verdict.outcome or Outcome.unavailable, verdict.reason)
             return
         until = self._house.now() + verdict.after
         await self._store.move(
@@ -424,7 +440,7 @@ class Carrier:
         return [one for one in recorded if one.run_id == run.id]
 
     def _redacted(self, event: Event) -> Event:
-        return with_text(event, self._house.redactor.redact)
+        return with_text(event, self._house.keyring.redact)
 
     def _bundle(self, run: Run, exported: CommitsExported) -> Path:
         return self._engine.spool_of(run.task_id, run.id, exported.launch) / "bundles" / str(exported.number)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from datetime import timedelta
 
+from runner.about import about
 from runner.carrying import Carrier, House
 from runner.events import Decided, StopAsked
 from runner.store import Submission, Submitted
@@ -88,7 +89,8 @@ class Conductor:
     async def _until_done(self, carrier: Carrier, run_id: RunId) -> None:
         while True:
             try:
-                await carrier.carry()
+                with about(run=run_id, task=(await self._store.run(run_id)).task_id):
+                    await carrier.carry()
             except Exception:  # a bug: said once each time, and the run is not lost
                 logger.exception("run %s hit a bug; it is looked at again in %s", run_id, AFTER_A_BUG)
                 await asyncio.sleep(AFTER_A_BUG.total_seconds())

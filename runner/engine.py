@@ -11,7 +11,6 @@ from runner.spool import Spec
 from runner.tasks import Run, RunId, TaskId
 from runner.tmux import Tmux
 
-
 # Where `runner` is imported from; the supervisor is told, because it starts in a directory of its own.
 _PACKAGES = str(Path(runner.__file__).resolve().parents[1])
 

@@ -18,6 +18,14 @@ class RunQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class RunMoved:
+    """The run went one step along the transition table; `waiting_for` is of `runner.tasks.WaitingFor`."""
+
+    state: str
+    waiting_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InstructionGiven:
     """A person spoke to an active run; `uuid` is the message's own, `text` what they wrote."""
 
@@ -229,6 +237,7 @@ class RunSettled:
 
 Event = (
     RunQueued
+    | RunMoved
     | InstructionGiven
     | InstructionTaken
     | WorkspacePrepared

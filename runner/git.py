@@ -14,8 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 Input = bytes | IO[bytes] | None
 
 # Whoever runs git runs the configuration it finds; ours finds none but the repository's own.
-_ENVIRONMENT = {
-    "PATH": os.defpath if "PATH" not in os.environ else os.environ["PATH"],
+ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", os.defpath),
     "HOME": "/nonexistent",
     "LC_ALL": "C",  # we read its messages
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -78,7 +78,7 @@ async def start(
         "git",
         *argv,
         cwd=cwd,
-        env={**_ENVIRONMENT, **(env or {})},
+        env={**ENVIRONMENT, **(env or {})},
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE if isinstance(stdin, bytes) else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

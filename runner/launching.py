@@ -69,8 +69,11 @@ def limits(rules: Rules, run: Run, worked: timedelta) -> Limits:
     )
 
 
-def environment(rules: Rules, root: Path) -> dict[str, str]:
-    """The whole environment of everything that runs for the task. It holds no credential."""
+def environment(rules: Rules, run: Run, root: Path) -> dict[str, str]:
+    """The whole environment of everything that runs for the task. It holds no credential.
+
+    The hook in the vault adds CCO_CO_AUTHOR to every commit message.
+    """
     return {
         "LANG": "C.UTF-8",
         "TERM": "dumb",
@@ -83,8 +86,14 @@ def environment(rules: Rules, root: Path) -> dict[str, str]:
         "DISABLE_AUTOUPDATER": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": "true",
+        "CCO_CO_AUTHOR": co_author(run.actor),
         **rules.env,
     }
+
+
+def co_author(actor: Actor) -> str:
+    """As in a trailer; empty for somebody whom GitHub does not know."""
+    return f"{actor.login} <{actor.email}>" if actor.id else ""
 
 
 def spec(
@@ -92,6 +101,7 @@ def spec(
     task: Task,
     run: Run,
     root: Path,
+    env: dict[str, str],
     sandbox: tuple[str, ...],
     told: tuple[Message, ...],
     left: Limits,
@@ -105,17 +115,18 @@ def spec(
         run=run.id,
         launch=run.launch,
         title=f"{task.subject.key} {task.subject.title}",
+        branch=task.branch,
         claude=str(rules.claude),
         session_id=task.session_id,
         sandbox=sandbox,
-        env=environment(rules, root),
+        env=env,
         worktree=str(root / "worktree"),
         vault=str(root / "vault.git"),
         claude_dir=str(root / "claude"),
         base_sha=task.base_sha,
         merge_sha=merge_sha,
         author=f"{rules.bot.login} <{rules.bot.email}>",
-        co_author=f"{run.actor.login} <{run.actor.email}>",
+        co_author=co_author(run.actor),
         permission_mode="bypassPermissions" if rules.confinement == "bwrap" else "acceptEdits",
         allowed_tools=() if rules.confinement == "bwrap" else UNCONFINED_TOOLS,
         model=rules.model,

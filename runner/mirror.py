@@ -8,15 +8,15 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from git import GitDB, Repo
+from git import Repo
 
 from runner.errors import Refusal
-from runner.git import GitFailed, git
+from runner.git import ENVIRONMENT, GitFailed, git
 from runner.remotes import (
     ASKPASS_PREFIX,
     BranchMissing,
@@ -40,7 +40,17 @@ _NOT_WHOLE = (
 )
 
 # What callers of a mirror meet; it is said in `remotes`.
-__all__ = ["BranchMissing", "BranchMoved", "BundleRefused", "Commit", "Credential", "Mirror", "Mirrors", "Pushed", "Remote"]
+__all__ = [
+    "BranchMissing",
+    "BranchMoved",
+    "BundleRefused",
+    "Commit",
+    "Credential",
+    "Mirror",
+    "Mirrors",
+    "Pushed",
+    "Remote",
+]
 
 
 class BundleRefused(Refusal):
@@ -64,6 +74,16 @@ class Commit:
     subject: str
     author: str
     email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How much lies between two commits. Binary files have no lines."""
+
+    commits: int
+    files: int
+    insertions: int
+    deletions: int
 
 
 class Mirrors:
@@ -194,8 +214,8 @@ class Mirror:
         """Where a branch stands on the remote now."""
         ref = f"refs/heads/{branch}"
         out = await self._talk("ls-remote", "--", self.remote.url, ref, credential=credential)
-        found = dict(reversed(line.split("\t")) for line in out.decode().splitlines())
-        return found.get(ref)
+        rows = (line.partition("\t") for line in out.decode().splitlines())
+        return next((sha for sha, _, name in rows if name == ref), None)
 
     async def contains(self, sha: str, ancestor: str) -> bool:
         """Whether `sha` descends from `ancestor` (or is it); False also when we do not have that commit."""
@@ -219,6 +239,15 @@ class Mirror:
         out = await git("rev-list", "--reverse", f"{checked(base)}..{checked(sha)}", "--", cwd=self.path)
         return await asyncio.to_thread(self._read_commits, out.decode().split())
 
+    async def count(self, base: str, sha: str) -> Count:
+        """Commits, files and lines from `base` to `sha`."""
+        span = f"{checked(base)}..{checked(sha)}"
+        commits = await git("rev-list", "--count", span, "--", cwd=self.path)
+        argv = ("diff-tree", "-r", "-M", "--numstat", "--no-ext-diff", "--no-textconv")
+        rows = (await git(*argv, checked(base), checked(sha), "--", cwd=self.path)).splitlines()
+        lines = [[int(number) if number.isdigit() else 0 for number in row.split(b"\t")[:2]] for row in rows]
+        return Count(int(commits), len(lines), sum(one[0] for one in lines), sum(one[1] for one in lines))
+
     async def read(self, sha: str, path: str) -> bytes | None:
         """A file as it is in a commit, or None; for the team's policy on the default branch, say."""
         return await asyncio.to_thread(self._read_file, checked(sha), path)
@@ -228,13 +257,20 @@ class Mirror:
         out = await git("rev-parse", f"{checked(base)}^{{tree}}", f"{checked(sha)}^{{tree}}", cwd=self.path)
         return len(set(out.split())) > 1
 
+    @contextlib.contextmanager
+    def _objects(self) -> Iterator[Repo]:
+        """Our objects through GitPython: only to read, by full SHA, and closed again (it keeps a cat-file running)."""
+        with Repo(self.path) as repo:
+            repo.git.update_environment(**ENVIRONMENT)
+            yield repo
+
     def _read_commits(self, shas: list[str]) -> list[Commit]:
-        with Repo(self.path, odbt=GitDB) as repo:  # GitDB reads packs itself: no process, nothing left open
+        with self._objects() as repo:
             found = [repo.commit(sha) for sha in shas]
             return [Commit(c.hexsha, str(c.summary), c.author.name or "", c.author.email or "") for c in found]
 
     def _read_file(self, sha: str, path: str) -> bytes | None:
-        with Repo(self.path, odbt=GitDB) as repo:
+        with self._objects() as repo:
             try:
                 entry = repo.commit(sha).tree / path
             except KeyError:
@@ -252,7 +288,9 @@ class Mirror:
             raise
         return out.decode().strip()
 
-    async def _push_over(self, lease: str | None, sha: str, branch: str, credential: Credential | None) -> Pushed | None:
+    async def _push_over(
+        self, lease: str | None, sha: str, branch: str, credential: Credential | None
+    ) -> Pushed | None:
         """Push if the remote's branch is exactly at `lease`; None when it is not."""
         ref = f"refs/heads/{branch}"
         await git("check-ref-format", ref)
@@ -320,7 +358,7 @@ class Mirror:
             await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", os.fspath(bare))
             with (bare / "config").open("a") as config:
                 config.write("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n")
-            bare.rename(self.path)
+            os.replace(bare, self.path)  # noqa: PTH105 - whole or not at all; a rename does not block
 
 
 def checked(sha: str) -> str:

@@ -1,6 +1,6 @@
 """Bring commits home: import the bundle, look at what is in it, push that exact commit, open the pull request."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +9,7 @@ from runner.events import BranchPushed, CommitsExported, Decided, PullRequestOpe
 from runner.inspection import Finding, inspect
 from runner.mirror import Mirrors
 from runner.remotes import Credential, Remote
+from runner.secrets import Keyring
 from runner.store import Store
 from runner.tasks import PullRequest, Repository, Run, Task
 from runner.view import TaskView
@@ -44,13 +45,13 @@ class Publisher:
     """What a run publishes, through our own mirror and never from where the agent writes."""
 
     def __init__(
-        self, store: Store, mirrors: Mirrors, forge: Forge, credentials: Credentials, secrets: Sequence[str]
+        self, store: Store, mirrors: Mirrors, forge: Forge, credentials: Credentials, keyring: Keyring
     ) -> None:
         self._store = store
         self._mirrors = mirrors
         self._forge = forge
         self._credentials = credentials
-        self._secrets = secrets
+        self._keyring = keyring
 
     async def publish(self, task: Task, run: Run, bundle: Path, exported: CommitsExported) -> HeldBack | None:
         """Import, inspect, push, and see to it that there is a pull request. Doing it again changes nothing.
@@ -65,7 +66,7 @@ class Publisher:
         if not await mirror.changed(task.base_sha, sha) and task.pushed_sha is None:
             return None
         if sha != task.pushed_sha:
-            findings = tuple(await inspect(mirror, task.base_sha, sha, self._secrets))
+            findings = tuple(await inspect(mirror, task.base_sha, sha, self._keyring.values))
             held = HeldBack(sha, findings)
             if findings and (held.is_final or not await self._is_allowed(task, sha)):
                 await self._store.record(

@@ -83,6 +83,7 @@ def trigger_of(row: sqlite3.Row) -> Trigger:
         kind=TriggerKind(row["kind"]),
         actor=Actor(row["actor_login"], row["actor_id"]),
         instruction=row["instruction"],
+        said=row["said"],
         uuid=row["uuid"],
         joined=bool(row["joined"]),
         acknowledged=bool(row["acknowledged"]),

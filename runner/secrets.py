@@ -15,6 +15,31 @@ _GAP_LENGTH = 8
 _SPACES = b" \t\r\n"
 
 
+class Keyring:
+    """The secrets that this process knows now; it grows as tokens are issued, and forgets the oldest of those."""
+
+    _ISSUED = 200
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._lasting = tuple(secrets)
+        self._issued: list[str] = []
+        self._redactor = Redactor(self._lasting)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self._lasting, *self._issued)
+
+    def add(self, secret: str) -> None:
+        """Know one more."""
+        self._issued = [*self._issued, secret][-self._ISSUED :]
+        self._redactor = Redactor(self.values)
+
+    def redact(self, text: str) -> str:
+        """The text with every secret in it replaced."""
+        return self._redactor.redact(text)
+
+
 class Redactor:
     """The secrets known at one moment: finds them in bytes, takes them out of text.
 
@@ -25,17 +50,27 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         values = {value for secret in secrets for value in _parts(secret)}
         forms = sorted({form for value in values for form in _forms(value)}, key=lambda form: (-len(form), form))
-        self._needles = tuple({_squeeze(form.encode()).rstrip(b"\\") for form in forms})
-        self._pattern = re.compile("|".join(_spaced(form) for form in forms)) if forms else None
+        self._forms = {form: _squeeze(form.encode()).rstrip(b"\\") for form in forms}
+        self._needles = tuple(set(self._forms.values()))
         self._reach = max((len(form) * (1 + _GAP_LENGTH) for form in forms), default=0)
 
     def redact(self, text: str) -> str:
         """The text with every secret in it replaced."""
-        if self._pattern is None or not self.find([text.encode(errors="surrogateescape")]):
+        pattern = self.pattern(text)
+        if pattern is None:
             return text
-        redacted = self._pattern.sub(MASK, text)
+        redacted = pattern.sub(MASK, text)
         # Found, but not where a person would see it (spread over a screen of white space): say nothing at all.
         return MASK if self.find([redacted.encode(errors="surrogateescape")]) else redacted
+
+    def pattern(self, text: str) -> re.Pattern[str] | None:
+        """What matches the secrets that are in this text; None where there are none.
+
+        Of those alone: to compile a pattern of everything that a private key may look like takes seconds.
+        """
+        squeezed = _squeeze(text.encode(errors="surrogateescape"))
+        found = [form for form, needle in self._forms.items() if needle in squeezed]
+        return re.compile("|".join(_spaced(form) for form in found)) if found else None
 
     def redact_chunks(self, chunks: Iterable[str]) -> Iterator[str]:
         """The same for text that comes in pieces: a secret cut by a border is still seen."""
@@ -55,7 +90,7 @@ class Redactor:
 
     def stream(self) -> "Stream":
         """A fresh stream of text, for a caller that gets it piece by piece."""
-        return Stream(self, self._pattern, self._reach)
+        return Stream(self, self._reach)
 
 
 class Scanner:
@@ -82,19 +117,17 @@ class Scanner:
 class Stream:
     """Text on its way out; holds back its last characters until what follows shows they are harmless."""
 
-    def __init__(self, redactor: Redactor, pattern: re.Pattern[str] | None, reach: int) -> None:
+    def __init__(self, redactor: Redactor, reach: int) -> None:
         self._redactor = redactor
-        self._pattern = pattern
         self._reach = reach
         self._held = ""
 
     def feed(self, text: str) -> str:
         """Take the next piece; give back what may leave now."""
-        if self._pattern is None:
-            return text
         self._held += text
         cut = max(0, len(self._held) - self._reach)
-        for match in self._pattern.finditer(self._held):
+        pattern = self._redactor.pattern(self._held)
+        for match in pattern.finditer(self._held) if pattern else ():
             if match.start() < cut < match.end():
                 cut = match.start()
         ready, self._held = self._held[:cut], self._held[cut:]

@@ -65,6 +65,7 @@ class Spec:
     run: int
     launch: int
     title: str
+    branch: str
     claude: str
     session_id: str
     sandbox: tuple[str, ...]
@@ -114,7 +115,10 @@ class Line:
 CLAUDE = "claude"  # {"line": {...}}
 STARTED = "started"  # {"pid": int, "resumed": bool}
 BUNDLE = "bundle"  # {"number": int, "sha": str}
-TAKEN = "taken"  # {"uuid": str}: a control message was carried out
+TAKEN = (
+    "taken"  # {"uuid": str, "what": str, "actor": str, "text": str, "allowed": bool}: a control message was carried out
+)
+ENDED = "ended"  # {"cause": str, "detail": str}: the last line; exit.json follows
 TROUBLE = "trouble"  # {"what": str}: something the operator should know; the launch goes on
 
 
@@ -198,7 +202,8 @@ def read_exit(spool: Path) -> Exit | None:
 def send(spool: Path, kind: str, uuid: str, **data: Any) -> None:
     """Drop a control message: steer (text), interrupt, stop (why), permit (request, allowed, text).
 
-    Carried out in the order sent, each uuid once.
+    Carried out in the order sent, each uuid once. `actor` is who says it; `shown` is what the pane shows of a steer
+    whose `text` is fenced.
     """
     message = json.dumps({"kind": kind, "uuid": uuid, **data}, ensure_ascii=False).encode()
     write_atomically(spool / "control" / f"{time.time_ns():020d}-{uuid}.json", message)

@@ -1,6 +1,6 @@
 """Tasks, runs, triggers, events and receipts in SQLite. Every change of state and its cause are one transaction."""
 
-import json
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -69,7 +69,7 @@ class Reading:
     """How far the spool of a run's current launch has been read, and the memory that goes with that offset."""
 
     offset: int
-    progress: dict[str, Any]
+    progress: str
 
 
 class Store:
@@ -106,7 +106,7 @@ class Store:
             elif active:
                 run_id, kind = RunId(active["id"]), Submitted.joined
                 await _insert_trigger(db, task_id, run_id, wish, joined=True)
-                given = happened.InstructionGiven(wish.actor.login, wish.instruction, wish.uuid)
+                given = happened.InstructionGiven(wish.actor.login, wish.said, wish.uuid)
                 await _append(db, task_id, run_id, given)
             else:
                 run_id, kind = await _queue(db, task_id, wish.kind, wish.actor.login, wish.actor.id), Submitted.queued
@@ -115,7 +115,7 @@ class Store:
 
     async def claim(self, max_runs: int, max_starting: int) -> Run | None:
         """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
-        async with self._changing() as db:
+        async with self._database.transaction() as db:
             counts = await _one(
                 db,
                 f"SELECT count(*) FILTER (WHERE {HOLDS_SLOT}) AS busy, "  # noqa: S608  (constants)
@@ -128,13 +128,14 @@ class Store:
                 return None
             run_id = RunId(row["id"])
             await _move(db, run_id, RunState.starting)
+        self.feed.ring()  # only now: the conductor claims whenever the bell rings
         return await self.run(run_id)
 
     async def begin_launch(self, run_id: RunId) -> Run:
         """Number the next launch, and forget how far the last one's spool was read."""
         async with self._changing() as db:
             await db.execute(
-                "UPDATE runs SET launch = launch + 1, spool_offset = 0, progress = '{}' WHERE id = ?", (run_id,)
+                "UPDATE runs SET launch = launch + 1, spool_offset = 0, progress = '' WHERE id = ?", (run_id,)
             )
         return await self.run(run_id)
 
@@ -185,7 +186,7 @@ class Store:
         async with self._changing() as db:
             await db.execute(
                 "UPDATE runs SET spool_offset = ?, progress = ? WHERE id = ?",
-                (reading.offset, json.dumps(reading.progress), run_id),
+                (reading.offset, reading.progress, run_id),
             )
             await _record(db, run_id, occurred)
 
@@ -281,7 +282,7 @@ class Store:
         row = await self._one("SELECT spool_offset, progress FROM runs WHERE id = ?", run_id)
         if row is None:
             raise KeyError(f"there is no run {run_id}")
-        return Reading(row["spool_offset"], json.loads(row["progress"]))
+        return Reading(row["spool_offset"], row["progress"])
 
     async def triggers(self, run_id: RunId) -> list[Trigger]:
         """What a run answers, in the order it was said."""
@@ -354,6 +355,15 @@ class Store:
         """Dollars spent over all runs on a UTC day (`2026-11-23`)."""
         row = await self._one("SELECT usd FROM spending WHERE day = ?", day)
         return float(row["usd"]) if row else 0.0
+
+    async def trouble(self) -> dict[str, str]:
+        """What keeps us from writing, if anything does."""
+        try:
+            async with self._database.transaction():
+                pass
+        except sqlite3.Error as error:
+            return {"database": str(error)}
+        return {}
 
     async def _one(self, sql: str, *values: object) -> aiosqlite.Row | None:
         return await _one(self._database.reader, sql, *values)
@@ -436,11 +446,11 @@ async def _insert_trigger(
     db: aiosqlite.Connection, task_id: TaskId, run_id: RunId, wish: Wish, *, joined: bool
 ) -> None:
     await db.execute(
-        "INSERT INTO triggers (task_id, run_id, kind, actor_login, actor_id, instruction, uuid, joined, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO triggers (task_id, run_id, kind, actor_login, actor_id, instruction, said, uuid, joined,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(task_id, run_id, wish.kind, wish.actor.login, wish.actor.id),
-            *(wish.instruction, wish.uuid, joined, to_text(_now())),
+            *(wish.instruction, wish.said, wish.uuid, joined, to_text(_now())),
         ),
     )
 

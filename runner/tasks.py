@@ -153,13 +153,14 @@ class Actor:
 class Wish:
     """A trigger on its way into the store: who wants what. `uuid` makes a repeated wish the same wish.
 
-    `instruction` is the whole message for Claude, fenced and cleaned.
+    `instruction` is the whole message for Claude, fenced and cleaned; `said` is what the person wrote, for people.
     """
 
     kind: TriggerKind
     actor: Actor
     instruction: str
     uuid: str
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ class Trigger:
     kind: TriggerKind
     actor: Actor
     instruction: str
+    said: str
     uuid: str
     joined: bool
     acknowledged: bool

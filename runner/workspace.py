@@ -9,11 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.exporting import Identity
 from runner.git import git
 from runner.mirror import Mirror, checked
+from runner.tasks import Actor
 
 _ATTEMPTS = 20
+_NAME_WHOEVER_ASKED = """\
+#!/bin/sh
+[ -z "$CCO_CO_AUTHOR" ] ||
+    git interpret-trailers --in-place --if-exists addIfDifferent --trailer "Co-authored-by: $CCO_CO_AUTHOR" "$1"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Workspace:
 
 
 async def prepare(
-    mirror: Mirror, root: Path, *, task_id: int, branch: str, base_sha: str, tip_sha: str | None, identity: Identity
+    mirror: Mirror, root: Path, *, task_id: int, branch: str, base_sha: str, tip_sha: str | None, identity: Actor
 ) -> Workspace:
     """Make the workspace at `root` with `branch` checked out at the tip (else the base); leave a whole one untouched.
 
@@ -75,6 +80,12 @@ async def prepare(
     return workspace
 
 
+async def discard_checkout(root: Path) -> None:
+    """Take vault and worktree away, so that `prepare` makes them anew; what Claude remembers stays."""
+    for name in ("worktree", "vault.git"):
+        await asyncio.to_thread(_remove_tree, root / name)
+
+
 async def remove(mirror: Mirror, root: Path, *, task_id: int) -> None:
     """Delete every trace of a task: its directory, and what the mirror kept for it."""
     for path in (root, *root.parent.glob(f".{root.name}-*")):
@@ -82,15 +93,20 @@ async def remove(mirror: Mirror, root: Path, *, task_id: int) -> None:
     await mirror.unpin(task_id)
 
 
-async def _make(fresh: Workspace, mirror: Mirror, branch: str, sha: str, identity: Identity) -> None:
+async def _make(fresh: Workspace, mirror: Mirror, branch: str, sha: str, identity: Actor) -> None:
     fresh.home.mkdir(mode=0o700)
     fresh.claude.mkdir(mode=0o700)
     await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", os.fspath(fresh.vault))
     (fresh.vault / "objects/info").mkdir(exist_ok=True)
     (fresh.vault / "objects/info/alternates").write_text(f"{mirror.path / 'objects'}\n")
     with (fresh.vault / "config").open("a") as config:
-        name, email = _quoted(identity.name), _quoted(identity.email)
+        name, email = _quoted(identity.login), _quoted(identity.email)
         config.write(f"[user]\n\tname = {name}\n\temail = {email}\n[gc]\n\tauto = 0\n")
+    # The agent's own git runs this, in its sandbox: whoever asked is named in every commit.
+    hook = fresh.vault / "hooks/prepare-commit-msg"
+    hook.parent.mkdir()
+    hook.write_text(_NAME_WHOEVER_ASKED)
+    hook.chmod(0o755)
     # Locked, because git would otherwise prune a worktree that was moved.
     argv = ("worktree", "add", "--quiet", "--lock", "--reason", "this task's worktree", "-b", branch)
     await git(*argv, "--", os.fspath(fresh.worktree), checked(sha), cwd=fresh.vault)

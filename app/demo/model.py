@@ -87,6 +87,10 @@ class Model:
         self._failures: dict[tuple[str, int], int] = {}
         self._closing = asyncio.Event()
 
+    def learn(self, choice: Predicate | str, script: Script) -> None:
+        """One more script, for conversations that none of the others fits."""
+        self._scripts.append((_predicate(choice), script))
+
     def application(self) -> web.Application:
         application = web.Application(client_max_size=MAX_REQUEST_BYTES)
         application.router.add_post("/v1/messages", self._messages)

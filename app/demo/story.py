@@ -49,8 +49,8 @@ DOING = {
 SUMMARY = """\
 `1.5h` is an hour and a half again.
 
-**Why it happened.** The pattern looked for whole numbers only. In `1.5h` the first one that stands before a unit is the
-`5`, so the `1.` was passed over and five hours came out.
+**Why it happened.** The pattern looked for whole numbers only. In `1.5h` the first one that stands before a unit is \
+the `5`, so the `1.` was passed over and five hours came out.
 
 **What I changed**, in `eggtimer/durations.py`:
 

@@ -50,7 +50,7 @@ CREATE TABLE runs (
     ended_at      TEXT,
     -- how far the spool of the current launch has been read, and what its lines left half said
     spool_offset  INTEGER NOT NULL DEFAULT 0,
-    progress      TEXT NOT NULL DEFAULT '{}',
+    progress      TEXT NOT NULL DEFAULT '',
     CHECK ((state = 'waiting') = (waiting_for IS NOT NULL))
 ) STRICT;
 
@@ -69,6 +69,7 @@ CREATE TABLE triggers (
     actor_login  TEXT NOT NULL,
     actor_id     INTEGER NOT NULL,
     instruction  TEXT NOT NULL,
+    said         TEXT NOT NULL,
     uuid         TEXT NOT NULL UNIQUE,
     joined       INTEGER NOT NULL,  -- it came while the run was active already
     acknowledged INTEGER NOT NULL DEFAULT 0,

@@ -10,6 +10,8 @@ import pytest
 from app.demo.github import World, build, running
 from tests.contracts import validation
 
+pytest_plugins = ["tests.fakes.github_app"]
+
 
 class Clock:
     """A clock that stands still until it is told to go on."""

@@ -1,12 +1,6 @@
-"""The stand-in GitHub is an honest one: its REST, its tokens, its git, its webhooks."""
+"""The stand-in GitHub is an honest one: its REST, its tokens, its limits."""
 
-import asyncio
-import hashlib
-import hmac
-import json
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,126 +8,13 @@ from typing import Any
 import aiohttp
 import jwt
 import pytest
-from aiohttp import web
 
-from app.demo.github import Fault, World, bare, shapes_work, webhooks
-from app.demo.github.actions import Actor
-from app.demo.github.errors import Refused
+from app.demo.github import Fault, World
+from app.demo.github.checks import run_of_another_app
 from app.demo.github.ledger import SecondaryLimit
-from app.demo.github.model import App, Installation, Permission
-from app.demo.github.rest_checks import run_of_another_app
+from tests.fakes.git_client import branch_with_a_change, git, remote
 from tests.fakes.github import Clock, checked
-
-SECRET = "it is a secret to everybody"
-
-
-@dataclass
-class Ours:
-    """An App under test: its registration, its key, and what its hook received."""
-
-    world: World
-    app: App
-    pem: str
-    installation: Installation
-    session: aiohttp.ClientSession
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    answer: int = 202
-
-    def jwt(self, **claims: Any) -> str:
-        now = int(self.world.now().timestamp())
-        return jwt.encode({"iat": now - 30, "exp": now + 500, "iss": str(self.app.id), **claims}, self.pem, "RS256")
-
-    async def call(self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str) -> Any:
-        status, value, _ = await self.ask(method, path, body, token=token, **headers)
-        assert status < 300, (method, path, status, value)
-        return value
-
-    async def ask(
-        self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
-    ) -> tuple[int, Any, Mapping[str, str]]:
-        auth = {"Authorization": f"Bearer {self.jwt() if token is None else token}"} if token != "" else {}
-        url = path if path.startswith("http") else self.world.api_url + path
-        async with self.session.request(
-            method, url, json=body, headers={**auth, **headers}, allow_redirects=False
-        ) as answer:
-            raw = await answer.read()
-            value = json.loads(raw) if answer.content_type == "application/json" else raw
-            return answer.status, value, answer.headers
-
-    async def token(self, **narrowing: Any) -> str:
-        path = f"/app/installations/{self.installation.id}/access_tokens"
-        return str((await self.call("POST", path, narrowing or None))["token"])
-
-    def events(self) -> list[str]:
-        names = []
-        for headers, body in self.received:
-            action = json.loads(body).get("action")
-            names.append(headers["X-GitHub-Event"] + (f".{action}" if action else ""))
-        return names
-
-
-@pytest.fixture
-async def ours(github: World) -> AsyncIterator[Ours]:
-    """octo/hello and octo/other, alice who may write, mallory who may not, and our App on the first two."""
-    permissions: dict[str, Permission] = {"alice": "write", "rita": "read"}
-    await github.add_repository("octo/hello", files={"a.txt": "one\n", "dir/b c.txt": "é\n"}, permissions=permissions)
-    await github.add_repository("octo/other", files={"a.txt": "other\n"})
-    await github.add_repository("octo/public", files={"a.txt": "public\n"}, private=False)
-    github.add_user("mallory")
-    received: list[tuple[dict[str, str], bytes]] = []
-
-    async def hook(request: web.Request) -> web.Response:
-        received.append((dict(request.headers), await request.read()))
-        return web.Response(status=mine.answer)
-
-    application = web.Application()
-    application.router.add_post("/hook", hook)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    app, pem = github.add_app("Our App", hook_url=url, hook_secret=SECRET)
-    installation = github.add_installation(app, "octo", ["octo/hello", "octo/other"])
-    async with aiohttp.ClientSession() as session:
-        mine = Ours(github, app, pem, installation, session, received)
-        yield mine
-        await github.settled()
-    await runner.cleanup()
-
-
-async def git(*args: str, cwd: Path | None = None, check: bool = True) -> tuple[int, str]:
-    env = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/nonexistent",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        **{f"GIT_{role}_{what}": "t@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
-    }
-    process = await asyncio.create_subprocess_exec(
-        "git", *args, cwd=cwd, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    out, _ = await process.communicate()
-    assert not check or process.returncode == 0, out.decode()
-    return process.returncode or 0, out.decode()
-
-
-def remote(ours: Ours, token: str, name: str = "octo/hello") -> str:
-    return f"{ours.world.base_url}/{name}.git".replace("http://", f"http://x-access-token:{token}@")
-
-
-async def branch_with_a_change(
-    ours: Ours, tmp_path: Path, branch: str = "claude/issue-1-x", text: str = "two\n"
-) -> str:
-    """Clone, commit and push over HTTP as our App; answers the SHA."""
-    token = await ours.token(repositories=["hello"], permissions={"contents": "write"})
-    work = tmp_path / branch.replace("/", "-")
-    await git("clone", "--quiet", remote(ours, token), str(work))
-    await git("checkout", "--quiet", "-b", branch, cwd=work)
-    (work / "a.txt").write_text(text)
-    await git("commit", "--quiet", "-am", "Change a", cwd=work)
-    await git("push", "--quiet", "origin", branch, cwd=work)
-    return (await git("rev-parse", "HEAD", cwd=work))[1].strip()
+from tests.fakes.github_app import Ours
 
 
 async def test_every_operation_answers_as_the_contract_says(ours: Ours, tmp_path: Path) -> None:
@@ -244,132 +125,6 @@ async def test_every_operation_answers_as_the_contract_says(ours: Ours, tmp_path
 
     await world.settled()
     assert (await ours.call("GET", "/app/hook/deliveries?per_page=3"))[0]["status_code"] == 202
-
-
-def unsigned(headers: dict[str, str], body: bytes) -> bool:
-    mac = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    return headers["X-Hub-Signature-256"] != f"sha256={mac}"
-
-
-async def test_webhooks_are_signed_listed_and_sent_again_with_the_same_guid(ours: Ours) -> None:
-    alice = ours.world.act("alice")
-    issue = await alice.open_issue("octo/hello", "Broken ✗", "body")
-    await alice.label(issue, "claude")
-    await alice.label(issue, "claude")
-    await ours.world.settled()
-    assert sorted(ours.events()) == ["issues.labeled", "issues.opened"]
-    assert not any(unsigned(headers, body) for headers, body in ours.received)
-    headers, body = ours.received[-1]
-    assert headers["X-GitHub-Hook-Installation-Target-Type"] == "integration"
-    assert headers["X-GitHub-Hook-Installation-Target-ID"] == str(ours.app.id)
-    assert headers["X-GitHub-Hook-ID"] == str(ours.app.hook_id)
-    assert json.loads(body)["installation"]["id"] == ours.installation.id
-
-    ours.answer = 503
-    await alice.unlabel(issue, "claude")
-    await ours.world.settled()
-    assert ours.events().count("issues.unlabeled") == 1, "GitHub sends nothing again by itself"
-    newest = (await ours.call("GET", "/app/hook/deliveries"))[0]
-    assert (newest["status_code"], newest["action"], newest["redelivery"]) == (503, "unlabeled", False)
-    detail = await ours.call("GET", f"/app/hook/deliveries/{newest['id']}")
-    assert detail["request"]["payload"]["label"]["name"] == "claude"
-    ours.answer = 202
-    await ours.call("POST", f"/app/hook/deliveries/{newest['id']}/attempts")
-    await ours.world.settled()
-    (first, _), (second, _) = [one for one in ours.received if b'"unlabeled"' in one[1]]
-    assert first["X-GitHub-Delivery"] == second["X-GitHub-Delivery"] == newest["guid"]
-    assert (await ours.call("GET", "/app/hook/deliveries"))[0]["redelivery"] is True
-
-
-async def test_every_event_has_the_shape_githubs_schemas_say(ours: Ours, tmp_path: Path) -> None:
-    """The fixture holds each payload against its schema; here all of them are made to happen."""
-    world = ours.world
-    ours.app.events.append("push")
-    alice, bot = world.act("alice"), Actor(world, ours.app.bot, ours.app)
-    issue = await alice.open_issue("octo/hello", "One", "two", ["claude"])
-    await alice.edit_issue(issue, title="Other", body="new")
-    comment = await bot.comment(issue, "hello")
-    await bot.edit_comment(issue, comment, "hello again")
-    await alice.unlabel(issue, "claude")
-    await alice.close(issue, "not_planned")
-    await alice.reopen(issue)
-    await bot.delete_comment(issue, comment)
-    sha = await branch_with_a_change(ours, tmp_path)
-    pull = await bot.open_pull("octo/hello", "Mend", "claude/issue-1-x", "main", "Fixes #1", draft=True)
-    await bot.set_draft(pull, draft=False)
-    await bot.set_draft(pull, draft=True)
-    await bot.set_draft(pull, draft=False)
-    await bot.edit_issue(pull, body="Closes #1")
-    await alice.label(pull, "bug")
-    await alice.unlabel(pull, "bug")
-    await alice.comment(pull, "nice")
-    await alice.review(pull, "APPROVED", "good", [("a.txt", 1, "here")])
-    ci, _ = world.add_app("CI", events=[])
-    await run_of_another_app(world, "octo/hello", ci, name="tests", sha=sha, conclusion="failure", summary="no")
-    await alice.close(pull)
-    await alice.reopen(pull)
-    await alice.merge(pull, "squash")
-    webhooks.emit_installation(world, "created", ours.installation, alice.user)
-    await world.settled()
-    assert set(ours.events()) == {
-        *(f"issues.{x}" for x in ("opened", "labeled", "edited", "unlabeled", "closed", "reopened")),
-        *(f"issue_comment.{x}" for x in ("created", "edited", "deleted")),
-        *(f"pull_request.{x}" for x in ("opened", "ready_for_review", "converted_to_draft", "edited", "labeled")),
-        *(f"pull_request.{x}" for x in ("unlabeled", "closed", "reopened")),
-        "pull_request_review.submitted",
-        "pull_request_review_comment.created",
-        *("check_run.created", "check_run.completed", "check_suite.completed"),
-        *("push", "installation.created"),
-    }
-    assert issue.state == "closed", "merging a pull request whose body says so closes the issue"
-
-
-async def test_git_over_http_asks_for_a_live_token_with_the_right_permission(ours: Ours, tmp_path: Path) -> None:
-    world = ours.world
-    reading = await ours.token(repositories=["hello"], permissions={"contents": "read"})
-    elsewhere = await ours.token(repositories=["other"])
-    without = await ours.token(repositories=["hello"], permissions={"issues": "write"})
-    for token, sentence in (("ghs_nonsense", "Authentication failed"), (elsewhere, "not found"), (without, "403")):
-        code, said = await git("clone", remote(ours, token), str(tmp_path / "x"), check=False)
-        assert code != 0
-        assert sentence in said
-    code, said = await git("clone", f"{world.base_url}/octo/hello.git", str(tmp_path / "x"), check=False)
-    assert "could not read Username" in said
-    await git("clone", "--quiet", f"{world.base_url}/octo/public.git", str(tmp_path / "public"))
-
-    work = tmp_path / "work"
-    await git("clone", "--quiet", remote(ours, reading), str(work))
-    assert (work / "dir" / "b c.txt").read_text() == "é\n"
-    await git("commit", "--quiet", "--allow-empty", "-m", "x", cwd=work)
-    code, said = await git("push", "origin", "main", cwd=work, check=False)
-    assert code != 0
-    assert "Write access to repository not granted" in said or "403" in said
-    assert world.ledger.pushes == []
-
-
-async def test_a_push_moves_the_pull_request_and_is_written_down(ours: Ours, tmp_path: Path) -> None:
-    world = ours.world
-    sha = await branch_with_a_change(ours, tmp_path)
-    pull = await Actor(world, ours.app.bot, ours.app).open_pull("octo/hello", "Mend", "claude/issue-1-x", "main")
-    assert (pull.pull and pull.pull.head_sha) == sha
-    work = tmp_path / "claude-issue-1-x"
-    (work / "new.txt").write_bytes(bytes(range(256)) * 20_000)  # more than git sends in one piece
-    await git("add", ".", cwd=work)
-    await git("commit", "--quiet", "-m", "More", cwd=work)
-    await git("push", "--quiet", "origin", "HEAD", cwd=work)
-    after = (await git("rev-parse", "HEAD", cwd=work))[1].strip()
-    assert pull.pull
-    assert (pull.pull.head_sha, pull.pull.commits, pull.pull.changed_files) == (after, 2, 2)
-    push = world.ledger.pushes[-1]
-    assert (push.ref, push.before, push.after, push.forced) == ("refs/heads/claude/issue-1-x", sha, after, False)
-    assert push.actor == "our-app[bot]"
-    await git("commit", "--quiet", "--amend", "-m", "Other", cwd=work)
-    code, _ = await git("push", "origin", "HEAD", cwd=work, check=False)
-    assert code != 0
-    await git("push", "--quiet", "--force", "origin", "HEAD", cwd=work)
-    assert world.ledger.pushes[-1].forced
-    await world.settled()
-    assert ours.events().count("pull_request.synchronize") == 2
 
 
 async def test_a_token_sees_and_does_only_what_it_was_narrowed_to(ours: Ours) -> None:
@@ -514,52 +269,6 @@ async def test_a_renamed_repository_redirects_to_its_id_and_a_deleted_one_is_gon
     assert (await ours.ask("GET", headers["Location"], token=token))[0] == 404
 
 
-async def test_a_pull_request_from_a_fork(ours: Ours, tmp_path: Path) -> None:
-    world = ours.world
-    fork = await world.add_fork("octo/public", "mallory")
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    (tree / "a.txt").write_text("mine\n")
-    await bare.commit_tree_of(fork.path, tree, "evil", "Evil")
-    pull = await world.act("mallory").open_pull("octo/public", "Please", "mallory:evil", "main")
-    shape = shapes_work.pull_request(world, pull)
-    assert shape["head"]["repo"]["full_name"] == "mallory/public"
-    assert shape["head"]["label"] == "mallory:evil"
-    with pytest.raises(Refused):
-        await world.act("mallory").label(pull, "claude")
-    with pytest.raises(Refused):
-        await world.act("mallory").comment(await world.act("alice").open_issue("octo/hello", "x"), "I cannot see this")
-
-
-async def test_a_pull_request_somebody_merged_by_hand_is_merged(ours: Ours, tmp_path: Path) -> None:
-    sha = await branch_with_a_change(ours, tmp_path)
-    pull = await Actor(ours.world, ours.app.bot, ours.app).open_pull("octo/hello", "Mend", "claude/issue-1-x", "main")
-    person = ours.world.token_of("alice")
-    url = remote(ours, person).replace("x-access-token", "alice")
-    await git("push", "--quiet", url, "HEAD:refs/heads/main", cwd=tmp_path / "claude-issue-1-x")
-    assert pull.state == "closed"
-    assert pull.pull
-    assert (pull.pull.merged_by, pull.pull.merge_commit_sha) == (ours.world.user("alice"), sha)
-    assert ours.world.ledger.pushes[-1].actor == "alice"
-
-
-async def test_two_that_conflict_cannot_be_merged(ours: Ours, tmp_path: Path) -> None:
-    world = ours.world
-    bot, alice = Actor(world, ours.app.bot, ours.app), world.act("alice")
-    pulls = []
-    for text in ("two", "three"):
-        await branch_with_a_change(ours, tmp_path, f"claude/{text}", text)
-        pulls.append(await bot.open_pull("octo/hello", text, f"claude/{text}", "main"))
-    await alice.merge(pulls[0])
-    assert pulls[1].pull
-    assert not pulls[1].pull.mergeable
-    with pytest.raises(Refused, match="merge conflicts"):
-        await alice.merge(pulls[1])
-    token = await ours.token()
-    shape = await ours.call("GET", "/repos/octo/hello/pulls/2", token=token)
-    assert (shape["mergeable"], shape["mergeable_state"]) == (False, "dirty")
-
-
 async def test_history_of_a_text_is_told_by_graphql(ours: Ours) -> None:
     alice = ours.world.act("alice")
     issue = await alice.open_issue("octo/hello", "x", "as it was")
@@ -571,3 +280,107 @@ async def test_history_of_a_text_is_told_by_graphql(ours: Ours) -> None:
     node = (await ours.call("POST", ours.world.base_url + "/api/graphql", body, token=token))["data"]["node"]
     assert node["lastEditedAt"]
     assert node["userContentEdits"]["nodes"][0]["diff"] == "as it was"
+
+
+async def test_lists_are_filtered_and_fields_are_changed(ours: Ours) -> None:
+    alice, base = ours.world.act("alice"), "/repos/octo/hello"
+    first = await alice.open_issue("octo/hello", "First", labels=["bug"])
+    await alice.open_issue("octo/hello", "Second", labels=["bug", "claude"])
+    await alice.close(first)
+    token = await ours.token()
+
+    async def titles(query: str) -> list[str]:
+        return [one["title"] for one in await ours.call("GET", f"{base}/issues?{query}", token=token)]
+
+    assert await titles("state=open") == ["Second"]
+    assert await titles("state=all&sort=updated&direction=asc") == ["Second", "First"], "closing is a change"
+    assert await titles("labels=bug,claude&state=all") == ["Second"]
+    assert await titles("since=2999-01-01T00:00:00Z") == []
+    assert (await ours.ask("GET", f"{base}/issues?since=yesterday", token=token))[0] == 422
+    change = {"labels": ["claude"], "state": "open", "assignees": ["alice"], "body": None}
+    changed = await ours.call("PATCH", base + "/issues/1", change, token=token)
+    assert [label["name"] for label in changed["labels"]] == ["claude"]
+    assert (changed["state"], changed["assignee"]["login"]) == ("open", "alice")
+    closed = await ours.call(
+        "PATCH", base + "/issues/1", {"state": "closed", "state_reason": "not_planned"}, token=token
+    )
+    assert (closed["state"], closed["state_reason"]) == ("closed", "not_planned")
+    assert closed["closed_by"]["login"] == "our-app[bot]"
+    assert (await ours.ask("DELETE", base + "/issues/1/labels/none", token=token))[0] == 404
+    assert (await ours.ask("GET", base + "/issues/99", token=token))[0] == 404
+
+
+async def test_checks_and_statuses_keep_githubs_rules(ours: Ours) -> None:
+    world, base = ours.world, "/repos/octo/hello"
+    ours.installation.permissions["statuses"] = "write"
+    token = await ours.token()
+    sha = (await ours.call("GET", base + "/git/ref/heads/main", token=token))["object"]["sha"]
+    states = {"state": "success", "context": "ci"}
+    await ours.call("POST", f"{base}/statuses/{sha}", {"state": "failure", "context": "ci"}, token=token)
+    await ours.call("POST", f"{base}/statuses/{sha}", states, token=token)
+    assert (await ours.call("GET", f"{base}/commits/main/status", token=token))["state"] == "success"
+    ci, _ = world.add_app("CI", events=[])
+    run = await run_of_another_app(world, "octo/hello", ci, name="tests", sha=sha, conclusion="failure")
+    path = f"{base}/check-runs/{run.id}"
+    assert (await ours.ask("PATCH", path, {"conclusion": "success"}, token=token))[0] == 403
+    bad = {"name": "x", "head_sha": sha}
+    for wrong in (
+        {"conclusion": "great"},
+        {"status": "completed"},
+        {"output": {"title": "no summary"}},
+        {"head_sha": "0" * 40},
+    ):
+        assert (await ours.ask("POST", base + "/check-runs", {**bad, **wrong}, token=token))[0] == 422
+    for _ in range(2):
+        await ours.call("POST", base + "/check-runs", {**bad, "conclusion": "neutral"}, token=token)
+    listed = f"{base}/commits/main/check-runs"
+    assert (await ours.call("GET", listed, token=token))["total_count"] == 2, "the newest of each name"
+    assert (await ours.call("GET", listed + "?filter=all&check_name=x", token=token))["total_count"] == 2
+    assert (await ours.call("GET", f"{listed}?app_id={ci.id}", token=token))["check_runs"][0]["conclusion"] == "failure"
+
+
+async def test_graphql_refuses_in_the_answer_not_in_the_status(ours: Ours, tmp_path: Path) -> None:
+    url = ours.world.base_url + "/api/graphql"
+    await branch_with_a_change(ours, tmp_path)
+    pull = await ours.world.act("alice").open_pull("octo/hello", "x", "claude/issue-1-x", "main")
+    assert pull.pull
+    node = f"PR_{pull.pull.id}"
+
+    async def drafts() -> list[bool]:
+        return [one["draft"] for one in await ours.call("GET", "/repos/octo/hello/pulls", token=await ours.token())]
+
+    back = f'mutation {{ convertPullRequestToDraft(input: {{pullRequestId: "{node}"}}) {{ clientMutationId }} }}'
+    reading = await ours.token(permissions={"pull_requests": "read"})
+    refused = await ours.call("POST", url, {"query": back}, token=reading)
+    assert refused["errors"][0]["type"] == "FORBIDDEN"
+    assert await drafts() == [False]
+    token = await ours.token()
+    await ours.call("POST", url, {"query": back}, token=token)
+    assert await drafts() == [True]
+    ready = (
+        "mutation($input: MarkPullRequestReadyForReviewInput!) { markPullRequestReadyForReview(input: $input) { id } }"
+    )
+    variables = {"input": {"pullRequestId": node}}
+    await ours.call("POST", url, {"query": ready, "variables": variables}, token=token)
+    assert await drafts() == [False]
+    unknown = await ours.call("POST", url, {"query": back.replace(node, "PR_0")}, token=token)
+    assert unknown["errors"][0]["type"] == "NOT_FOUND"
+    assert "errors" in await ours.call("POST", url, {"query": "{ viewer { login } }"}, token=token)
+    assert (await ours.ask("POST", url, {"query": back}, token=""))[0] == 401
+
+
+async def test_an_operation_that_is_not_modelled_is_on_the_books(ours: Ours) -> None:
+    assert (await ours.ask("GET", "/repos/octo/hello/stargazers", token=await ours.token()))[0] == 404
+    assert len(ours.world.violations) == 2, "the stand-in and the contract both say so"
+    ours.world.violations.clear()  # it was meant
+
+
+async def test_a_person_with_a_token_may_what_that_person_may(ours: Ours) -> None:
+    world = ours.world
+    await world.act("alice").open_issue("octo/hello", "x")
+    path = "/repos/octo/hello/issues/1"
+    rita, mallory = world.token_of("rita"), world.token_of("mallory")
+    assert (await ours.call("POST", path + "/comments", {"body": "hi"}, token=rita))["user"]["login"] == "rita"
+    assert (await ours.ask("POST", path + "/labels", {"labels": ["claude"]}, token=rita))[0] == 403
+    assert (await ours.ask("GET", path, token=mallory))[0] == 404
+    assert world.issue("octo/hello", 1).labels == []

@@ -9,6 +9,7 @@ import pytest
 
 from app.demo.github import World, bare
 from app.demo.github.actions import Actor
+from app.demo.github.checks import run_of_another_app
 from app.demo.github.model import Issue
 
 
@@ -148,3 +149,31 @@ async def test_an_app_is_registered_from_a_manifest_and_installed(
     assert "1 repositories" in page
     installation = next(iter(github.installations.values()))
     assert installation.permissions == {"metadata": "read", "issues": "write", "contents": "write"}
+
+
+async def test_files_checks_apps_and_the_ledger_can_be_read(
+    github: World, browser: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    pull = await pull_request(github, tmp_path)
+    assert pull.pull
+    app = next(iter(github.apps.values()))
+    run = await run_of_another_app(
+        github, "octo/hello", app, name="tests", sha=pull.pull.head_sha, conclusion="failure", summary="**two** failed"
+    )
+    assert "tests" in await read(browser, "/octo/hello/pull/1")
+    assert "<strong>two</strong> failed" in await read(browser, f"/octo/hello/runs/{run.id}")
+    assert "a.txt" in await read(browser, "/octo/hello/tree/topic")
+    assert "two &lt;b&gt;" in await read(browser, "/octo/hello/blob/topic/a.txt")
+    for nowhere in (
+        "/octo/hello/blob/topic/none",
+        "/octo/hello/tree/none",
+        "/octo/hello/runs/1",
+        "/octo/none",
+        "/apps/none",
+    ):
+        await read(browser, nowhere, 404)
+    assert "pull_request" in await read(browser, "/-/ledger")
+    assert "issues: write" in await read(browser, "/apps/our-app")
+    assert "#live" not in await read(browser, "/-/live.js")
+    assert "--page" in await read(browser, "/-/style.css")
+    assert ">O<" in await read(browser, f"/avatars/{app.owner.id}.svg")

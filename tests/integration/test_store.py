@@ -37,7 +37,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 def subject(number: int = 42) -> Subject:
     key = f"octo/hello#{number}"
-    return Subject("github", f"github.com/1296269/{number}", key, f"https://github.com/octo/hello/issues/{number}", "A bug")
+    return Subject(
+        "github", f"github.com/1296269/{number}", key, f"https://github.com/octo/hello/issues/{number}", "A bug"
+    )
 
 
 def wish(kind: TriggerKind = TriggerKind.label, text: str = "Mend it.", known: str | None = None) -> Wish:
@@ -95,11 +97,11 @@ async def test_an_instruction_joins_the_active_run_and_is_acknowledged(store: St
     spoken = wish(TriggerKind.command, "Use a tuple.")
 
     joined = await store.submit(subject(), HELLO, "b", spoken)
-    await store.read_on(run.id, Reading(10, {"a": 1}), [happened.InstructionTaken(spoken.uuid)])
+    await store.read_on(run.id, Reading(10, '{"a":1}'), [happened.InstructionTaken(spoken.uuid)])
 
     assert joined.kind is Submitted.joined
     assert [(one.joined, one.acknowledged) for one in await store.triggers(run.id)] == [(False, False), (True, True)]
-    assert await store.reading(run.id) == Reading(10, {"a": 1})
+    assert await store.reading(run.id) == Reading(10, '{"a":1}')
 
 
 async def test_what_claude_never_took_up_is_gathered_into_the_next_run(store: Store) -> None:
@@ -183,7 +185,7 @@ async def test_a_move_that_the_table_does_not_have_is_refused_and_leaves_no_trac
 async def test_cost_and_turns_add_up_over_turns_runs_and_the_day(store: Store) -> None:
     run = await running(store)
     turn = happened.TurnEnded(0.25, 3, False, "Half done.")
-    await store.read_on(run.id, Reading(1, {}), [turn, replace(turn, answer="Done.")])
+    await store.read_on(run.id, Reading(1, ""), [turn, replace(turn, answer="Done.")])
     view = await store.view(run.task_id)
     assert (view.cost_usd, view.run.turns, view.answer) == (0.5, 6, "Done.")
     recorded = await store.events()

@@ -12,6 +12,7 @@ import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
 from app import logs
+from runner.about import about
 
 
 def redact(text: str) -> str:
@@ -39,8 +40,8 @@ def logging_to(stream: io.StringIO, form: Literal["auto", "human", "json"]) -> I
 
 def test_json_has_the_ids_and_no_secret() -> None:
     out = io.StringIO()
-    with logging_to(out, "json") as log, logs.about(delivery="guid-1"):
-        with logs.about(task=7, run=17):
+    with logging_to(out, "json") as log, about(delivery="guid-1"):
+        with about(task=7, run=17):
             log.info("pushed with %s", "hunter2")
         log.warning("later")
         log.debug("not at this level")
@@ -61,7 +62,7 @@ def test_a_traceback_is_part_of_the_line_and_redacted_too() -> None:
 
 def test_people_get_colours_on_a_terminal_and_nothing_a_stranger_wrote_acts_on_it() -> None:
     out = Terminal()
-    with logging_to(out, "auto") as log, logs.about(task="7\x1b]0;owned\x07"):
+    with logging_to(out, "auto") as log, about(task="7\x1b]0;owned\x07"):
         log.warning("title: \x1b[2Jgone\r\nfaked 12:00:00 info line \u202e\x9b31m")
     text = out.getvalue()
     assert "\x1b[33mwarning" in text

@@ -2,17 +2,22 @@
 
 import base64
 import json
+import time
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.secrets import MASK, Redactor
+from runner.secrets import MASK, Keyring, Redactor
 
 TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
 KEY = "sk-ant-" + "Aa0_-zZ9" * 13
-PEM = "-----BEGIN RSA PRIVATE KEY-----\n" + "\n".join(["MIIEpAIBAAKCAQEA" * 4, "b9FQ/+xyzLLm" * 5]) + "\n-----END RSA PRIVATE KEY-----\n"
+PEM = (
+    "-----BEGIN RSA PRIVATE KEY-----\n"
+    + "\n".join(["MIIEpAIBAAKCAQEA" * 4, "b9FQ/+xyzLLm" * 5])
+    + "\n-----END RSA PRIVATE KEY-----\n"
+)
 redactor = Redactor([TOKEN, KEY, PEM, "p@ss/w\u00f6rd &1"])
 
 HIDING_PLACES = {
@@ -26,7 +31,10 @@ HIDING_PLACES = {
     "wrapped base64": base64.encodebytes(b"the key is " + KEY.encode()).decode(),
     "wrapped base64 in JSON": json.dumps(base64.encodebytes(KEY.encode()).decode()),
     **{f"base64 after {n} bytes": base64.b64encode(b"x" * n + TOKEN.encode() + b"tail").decode() for n in range(7)},
-    **{f"urlsafe base64 after {n} bytes": base64.urlsafe_b64encode(b"\xff" * n + KEY.encode()).decode() for n in range(3)},
+    **{
+        f"urlsafe base64 after {n} bytes": base64.urlsafe_b64encode(b"\xff" * n + KEY.encode()).decode()
+        for n in range(3)
+    },
 }
 
 
@@ -69,3 +77,13 @@ def test_short_values_and_no_values_redact_nothing() -> None:
     assert Redactor(["", "abc"]).redact("abc abc") == "abc abc"
     assert "".join(Redactor([]).redact_chunks(["a", "b"])) == "ab"
     assert not Redactor([]).find([b"abc"])
+
+
+def test_a_token_is_learned_without_holding_anything_up() -> None:
+    key = "\n".join(f"{n:04}" + "Ab9/" * 15 for n in range(50))
+    began = time.process_time()
+    keyring = Keyring([key])
+    for n in range(10):
+        keyring.add(f"{TOKEN}{n}")
+    assert keyring.redact(f"{TOKEN}3 and no more") == f"{MASK} and no more"
+    assert time.process_time() - began < 2

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from app.demo.github import pulls, shapes, shapes_work, webhooks
 from app.demo.github.errors import Refused, invalid, not_found
@@ -182,16 +183,13 @@ class Actor:
         review = Review(self.world.new_id(), self.user, body, state, pull.head_sha, now)
         pull.reviews.append(review)
         fresh = [await self._remark(issue, review, *remark) for remark in remarks]
-        simple = {"pull_request": shapes_work.pull_simple(self.world, issue, rest=False)}
+        about = shapes_work.pull_simple(self.world, issue, rest=False)
         shape = shapes_work.review(self.world, issue, review, rest=False)
-        where = issue.repository
-        webhooks.emit(self.world, "pull_request_review", "submitted", where, self.user, review=shape, **simple)
-        brief = {"pull_request": {k: v for k, v in simple["pull_request"].items() if k != "auto_merge"}}
+        self._tell_review("pull_request_review", "submitted", issue, review=shape, pull_request=about)
+        brief = {name: value for name, value in about.items() if name != "auto_merge"}  # as GitHub tells it
         for one in fresh:
-            remark_shape = shapes_work.review_comment(self.world, issue, one)
-            webhooks.emit(
-                self.world, "pull_request_review_comment", "created", where, self.user, comment=remark_shape, **brief
-            )
+            remark = shapes_work.review_comment(self.world, issue, one)
+            self._tell_review("pull_request_review_comment", "created", issue, comment=remark, pull_request=brief)
         return review
 
     async def merge(
@@ -243,12 +241,13 @@ class Actor:
         shape = shapes.label(self.world, issue.repository, label)
         webhooks.emit_issue(self.world, action, issue, self.user, label=shape)
 
-    def _tell_comment(self, action: str, issue: Issue, comment: Comment, **parts: dict[str, dict[str, str]]) -> None:
-        about = {
-            "issue": shapes_work.issue(self.world, issue, rest=False),
-            "comment": shapes_work.comment(self.world, issue, comment, rest=False),
-        }
-        webhooks.emit(self.world, "issue_comment", action, issue.repository, self.user, **about, **parts)
+    def _tell_comment(self, action: str, issue: Issue, comment: Comment, **parts: Any) -> None:
+        parts["issue"] = shapes_work.issue(self.world, issue, rest=False)
+        parts["comment"] = shapes_work.comment(self.world, issue, comment, rest=False)
+        webhooks.emit(self.world, "issue_comment", action, issue.repository, self.user, **parts)
+
+    def _tell_review(self, event: str, action: str, issue: Issue, **parts: Any) -> None:
+        webhooks.emit(self.world, event, action, issue.repository, self.user, **parts)
 
     async def _remark(self, issue: Issue, review: Review, path: str, line: int, body: str) -> ReviewComment:
         pull = the_pull(issue)

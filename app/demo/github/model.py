@@ -51,6 +51,7 @@ class Installation:
     permissions: dict[str, str]
     created_at: datetime
     suspended_at: datetime | None = None
+    suspended_by: User | None = None
 
 
 @dataclass(frozen=True, slots=True)

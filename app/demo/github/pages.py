@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from app.demo.github import bare, manifest, pulls, render, shapes_work, webhooks
+from app.demo.github import bare, installing, manifest, pulls, render, shapes_work
 from app.demo.github.errors import Refused, not_found
 from app.demo.github.http import WORLD
 from app.demo.github.model import Comment, Review, ReviewState
@@ -194,9 +194,7 @@ async def install(visit: Visit) -> web.Response:
     account = visit.world.find_user(visit.form.get("account", ""))
     if app is None or account is None:
         raise not_found()
-    made = visit.world.add_installation(app, account.login)
-    chosen = [webhooks.lite_repository(visit.world.repositories[n]) for n in sorted(made.repository_ids)]
-    webhooks.emit_installation(visit.world, "created", made, visit.actor.user, repositories=chosen)
+    installing.install(visit.world, app, account.login, visit.actor.user)
     return _see(f"/apps/{app.slug}")
 
 

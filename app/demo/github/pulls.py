@@ -1,8 +1,9 @@
 """What git means for pull requests: heads that move, what a pull request holds, and merging one for real."""
 
 import re
+from typing import Any
 
-from app.demo.github import bare, webhooks
+from app.demo.github import bare, checks, webhooks
 from app.demo.github.bare import GitFailed
 from app.demo.github.errors import Refused, invalid
 from app.demo.github.ledger import PushSeen
@@ -92,6 +93,8 @@ async def refs_moved(
         forced = bool(old and new) and await bare.merge_base(repository.path, old or "", new or "") != old
         world.ledger.append(PushSeen(world.now(), repository.full_name, who.login, ref, old, new, forced))
         repository.pushed_at = world.now()
+        if new and ref.startswith("refs/heads/"):
+            await checks.suites_requested(world, repository, new, who)
         await _tell_push(world, repository, who, ref, old=old, new=new, forced=forced)
     for issue in [issue for home in world.repositories.values() for issue in world.pulls_of(home)]:
         pull = the_pull(issue)
@@ -195,7 +198,7 @@ async def _tell_push(
         }
         for one in found
     ]
-    payload = {
+    payload: dict[str, Any] = {
         "ref": ref,
         "before": old or NOTHING,
         "after": new or NOTHING,

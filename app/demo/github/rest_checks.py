@@ -5,11 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
-from app.demo.github import bare, shapes, shapes_work, webhooks
+from app.demo.github import bare, checks, shapes, shapes_checks
 from app.demo.github.errors import Refused, invalid, not_found
 from app.demo.github.http import Call
-from app.demo.github.model import App, CheckRun, Repository, Status, User
-from app.demo.github.world import World
+from app.demo.github.model import App, CheckRun, Repository, Status
 
 LONGEST_TEXT = 65_535
 CONCLUSIONS = {"action_required", "cancelled", "failure", "neutral", "success", "skipped", "timed_out"}
@@ -38,10 +37,10 @@ async def create_check_run(call: Call) -> web.Response:
     )
     _change(run, call.body, now)
     repository.check_runs.append(run)
-    _tell(call.world, repository, run, app.bot, "created")
+    checks.tell(call.world, repository, run, "created")
     if run.status == "completed":
-        _tell(call.world, repository, run, app.bot, "completed")
-    return web.json_response(shapes_work.check_run(call.world, repository, run), status=201)
+        checks.tell(call.world, repository, run, "completed")
+    return web.json_response(shapes_checks.check_run(call.world, repository, run), status=201)
 
 
 async def update_check_run(call: Call) -> web.Response:
@@ -58,13 +57,13 @@ async def update_check_run(call: Call) -> web.Response:
     was = run.status
     _change(run, call.body, call.world.now())
     if run.status == "completed" != was:
-        _tell(call.world, repository, run, run.app.bot, "completed")
-    return web.json_response(shapes_work.check_run(call.world, repository, run))
+        checks.tell(call.world, repository, run, "completed")
+    return web.json_response(shapes_checks.check_run(call.world, repository, run))
 
 
 async def get_check_run(call: Call) -> web.Response:
     repository = call.repository("read", "checks")
-    return web.json_response(shapes_work.check_run(call.world, repository, _run(call, repository)))
+    return web.json_response(shapes_checks.check_run(call.world, repository, _run(call, repository)))
 
 
 async def list_check_runs(call: Call) -> web.Response:
@@ -82,7 +81,7 @@ async def list_check_runs(call: Call) -> web.Response:
             found = [one for one in found if getattr(one, attribute) == query[field]]
     if "app_id" in query:
         found = [one for one in found if str(one.app.id) == query["app_id"]]
-    listed = [shapes_work.check_run(call.world, repository, one) for one in found]
+    listed = [shapes_checks.check_run(call.world, repository, one) for one in found]
     return call.page(listed, lambda page: {"total_count": len(listed), "check_runs": page})
 
 
@@ -91,7 +90,7 @@ async def get_status(call: Call) -> web.Response:
     sha = await bare.any_ref(repository.path, call.request.match_info["ref"])
     if sha is None:
         raise not_found()
-    return web.json_response(shapes_work.combined_status(call.world, repository, sha))
+    return web.json_response(shapes_checks.combined_status(call.world, repository, sha))
 
 
 async def create_status(call: Call) -> web.Response:
@@ -113,44 +112,8 @@ async def create_status(call: Call) -> web.Response:
         call.world.now(),
     )
     repository.statuses.append(status)
-    shape = shapes_work.status(call.world, repository, status)
+    shape = shapes_checks.status(call.world, repository, status)
     return web.json_response({**shape, "creator": shapes.user(call.world, status.creator)}, status=201)
-
-
-async def run_of_another_app(
-    world: World, full_name: str, app: App, *, name: str, sha: str, conclusion: str, summary: str = ""
-) -> CheckRun:
-    """What a team's own CI does: one finished check run, told as `check_run` and `check_suite`, both completed."""
-    repository = world.repository(full_name)
-    now = world.now()
-    output = {"title": name, "summary": summary}
-    run = CheckRun(
-        id=world.new_id(),
-        app=app,
-        name=name,
-        head_sha=sha,
-        status="completed",
-        conclusion=conclusion,
-        started_at=now,
-        completed_at=now,
-        external_id="",
-        details_url=f"{world.base_url}/ci",
-        output=output,
-        suite_id=world.new_id(),
-    )
-    repository.check_runs.append(run)
-    _tell(world, repository, run, app.bot, "created")
-    _tell(world, repository, run, app.bot, "completed")
-    suite = shapes_work.check_suite(world, repository, run)
-    suite.update(
-        {
-            "latest_check_runs_count": 1,
-            "check_runs_url": suite["url"] + "/check-runs",
-            "head_commit": await _head_commit(repository, sha),
-        }
-    )
-    webhooks.emit(world, "check_suite", "completed", repository, app.bot, check_suite=suite)
-    return run
 
 
 def _app(call: Call) -> App:
@@ -192,20 +155,3 @@ def _change(run: CheckRun, body: dict[str, Any], now: datetime) -> None:
         run.conclusion, run.completed_at = conclusion, now
     elif status != "completed":
         run.conclusion, run.completed_at = None, None
-
-
-def _tell(world: World, repository: Repository, run: CheckRun, sender: User, action: str) -> None:
-    shape = shapes_work.webhook_check_run(world, repository, run)
-    webhooks.emit(world, "check_run", action, repository, sender, check_run=shape)
-
-
-async def _head_commit(repository: Repository, sha: str) -> dict[str, Any]:
-    commit = await bare.commit(repository.path, sha)
-    return {
-        "id": commit.sha,
-        "tree_id": commit.tree,
-        "message": commit.message,
-        "timestamp": commit.committer[2],
-        "author": {"name": commit.author[0], "email": commit.author[1]},
-        "committer": {"name": commit.committer[0], "email": commit.committer[1]},
-    }

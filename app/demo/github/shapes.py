@@ -159,7 +159,7 @@ def installation(world: World, which: Installation) -> Json:
         "single_file_name": None,
         "has_multiple_single_files": False,
         "single_file_paths": [],
-        "suspended_by": None,
+        "suspended_by": maybe_user(world, which.suspended_by),
         "suspended_at": maybe_when(which.suspended_at),
     }
 

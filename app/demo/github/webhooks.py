@@ -6,7 +6,6 @@ import hmac
 import json
 import time
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from app.demo.github import shapes
@@ -16,17 +15,22 @@ from app.demo.github.shapes_work import issue as issue_shape
 from app.demo.github.shapes_work import pull_request, webhook_repository
 from app.demo.github.world import World
 
-TIMEOUT = timedelta(seconds=10)
-
 
 def emit(
-    world: World, event: str, action: str | None, repository: Repository, sender: User, **parts: Any
+    world: World,
+    event: str,
+    action: str | None,
+    repository: Repository,
+    sender: User,
+    *,
+    only: App | None = None,
+    **parts: Any,
 ) -> list[HookDelivery]:
-    """Send an event to every App that is installed on the repository and subscribed to it."""
+    """Send an event to every App that is installed on the repository and subscribed to it, or to one of them."""
     sent = []
     for app in world.apps.values():
         installation = world.installation_for(app, repository)
-        if installation is None or installation.suspended_at or event not in app.events:
+        if installation is None or installation.suspended_at or event not in app.events or only not in {None, app}:
             continue
         payload = {
             **({} if action is None else {"action": action}),
@@ -156,6 +160,7 @@ def _send(
 def _deliver(world: World, delivery: HookDelivery) -> HookDelivery:
     world.deliveries[delivery.id] = delivery
     body = json.dumps(delivery.payload, separators=(",", ":"), ensure_ascii=False).encode()
+    delivery.payload = json.loads(body)  # as it was sent, whatever becomes of what it tells of
     app = delivery.app
     target = {
         "X-GitHub-Hook-Installation-Target-ID": str(app.id),
@@ -185,7 +190,7 @@ async def _post(world: World, delivery: HookDelivery, body: bytes) -> None:
         delivery.status = "Hook has no URL"
     else:
         try:
-            async with asyncio.timeout(TIMEOUT.total_seconds()):
+            async with asyncio.timeout(world.hook_timeout.total_seconds()):
                 code, headers, text = await world.post(delivery.app.hook_url, body, delivery.request_headers)
         except TimeoutError:
             delivery.status, delivery.status_code = "timed out", 504

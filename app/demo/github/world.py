@@ -81,6 +81,7 @@ class World:
         self.limit: SecondaryLimit | None = SecondaryLimit()
         self.requests_per_hour = 5000
         self.used: dict[str, tuple[datetime, int]] = {}
+        self.hook_timeout = timedelta(seconds=10)
         self.post: Post | None = None
         self.pending: set[asyncio.Task[None]] = set()
         self.write_lock = asyncio.Lock()
@@ -265,7 +266,7 @@ class World:
     def add_installation(self, app: App, account: str, repositories: list[str] | None = None) -> Installation:
         """Install an App on an account: on the repositories named, or on all it has and will have.
 
-        The App is not told: `webhooks.emit_installation` does that.
+        The App is not told: `installing.install` does that.
         """
         owner = self.add_user(account, type="Organization")
         owned = {r.id for r in self.repositories.values() if r.owner is owner}

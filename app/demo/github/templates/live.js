@@ -2,15 +2,16 @@
 "use strict";
 const live = document.getElementById("live");
 if (live) {
+  let seen = live.innerHTML;
   setInterval(async () => {
     if (document.hidden) return;
     try {
       const answer = await fetch(location.href);
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
-      if (fresh && fresh.innerHTML !== live.dataset.seen) {
-        if (live.dataset.seen) live.innerHTML = fresh.innerHTML;
-        live.dataset.seen = fresh.innerHTML;
+      if (fresh && fresh.innerHTML !== seen) {
+        seen = fresh.innerHTML;
+        live.innerHTML = seen;
       }
     } catch {
       // The stand-in has gone; the page stays as it was last seen.

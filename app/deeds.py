@@ -1,0 +1,132 @@
+"""What the command line and the API have done: the same as a comment does, asked for by whoever holds the API token."""
+
+import asyncio
+import re
+import secrets
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import gidgethub
+
+from app.github import GitHub
+from handlers import prompt, starting
+from handlers.desk import Desk, House
+from handlers.github import repository_of
+from runner import transcript
+from runner.conductor import Conductor
+from runner.engine import Engine
+from runner.errors import Refusal
+from runner.mirror import Mirrors
+from runner.publishing import remote_of
+from runner.store import Store
+from runner.tasks import Actor, Repository, Task, TaskId, TriggerKind
+from runner.view import TaskView
+
+# Whoever works on the machine itself. They hold the key to everything here, so nobody is asked what they may.
+OPERATOR = Actor("the operator")
+
+
+# The screen that a transcript is drawn for when it is read as text.
+WIDTH = 100
+
+
+class Deeds:
+    """Each raises Refusal, with a sentence, where it cannot be done."""
+
+    def __init__(
+        self, github: GitHub, conductor: Conductor, store: Store, mirrors: Mirrors, engine: Engine, house: House
+    ) -> None:
+        self._github = github
+        self._conductor = conductor
+        self._store = store
+        self._mirrors = mirrors
+        self._engine = engine
+        self._house = house
+
+    async def start(self, url: str) -> TaskId:
+        """Start work on an issue by its address."""
+        full_name, number = self._issue_at(url)
+        repository = Repository(self._house.host, 0, full_name, "", "")
+        gh = self._github.of(repository)
+        try:
+            payload = await gh.getitem(f"/repos/{full_name}")
+            issue = await gh.getitem(f"/repos/{full_name}/issues/{number}")
+        except gidgethub.BadRequest as error:
+            raise Refusal(
+                f"GitHub does not show us {full_name}#{number}: is the App installed on that repository?"
+            ) from error
+        if "pull_request" in issue:
+            raise Refusal(f"{full_name}#{number} is a pull request: give the address of an issue.")
+        desk = self._desk(repository_of(payload, self._house))
+        await starting.open_issue(desk, payload, number)
+        submission = await starting.begin(
+            desk, payload, issue, datetime.now(UTC), OPERATOR, TriggerKind.command, _new_wish()
+        )
+        return submission.task.id
+
+    async def retry(self, task: Task, text: str) -> None:
+        """A new run on the same session."""
+        if await self._store.active_run(task.id) is not None:
+            raise Refusal(f"Task {task.id} is at work already. To tell Claude something, steer it.")
+        desk = self._desk(task.repository)
+        again = await starting.begin_again_if_over(desk, task)
+        worked = any(run.turns for run in (await self._store.view(task.id)).runs)
+        message = prompt.of_retry(OPERATOR.login, text, starting.new_boundary())
+        if again or not worked:
+            first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
+            message = "\n\n".join([first.instruction, *([message] if text else [])])
+        await starting.go_on(desk, task, task.repository, OPERATOR, message, _new_wish(), text)
+
+    async def steer(self, task: Task, text: str) -> None:
+        """Say something to Claude: to the active run, else in a new one."""
+        if await self._store.active_run(task.id) is None:
+            await self.retry(task, text)
+            return
+        message = prompt.of_instruction(OPERATOR.login, text, starting.new_boundary())
+        await starting.go_on(self._desk(task.repository), task, task.repository, OPERATOR, message, _new_wish(), text)
+
+    async def stop(self, task: Task, text: str) -> bool:
+        """False where nothing runs."""
+        return await self._conductor.stop(task.id, OPERATOR.login, text or "asked for on the machine")
+
+    async def decide(self, task: Task, allowed: bool, text: str) -> bool:
+        """False where nothing waits for a person."""
+        return await self._conductor.decide(task.id, OPERATOR.login, allowed=allowed, text=text)
+
+    async def diff(self, task: Task) -> str:
+        """What is pushed, against where the branch began."""
+        if task.base_sha is None or task.pushed_sha is None:
+            raise Refusal(f"Task {task.id} has pushed nothing yet, so there is nothing to compare.")
+        return await self._mirrors.of(remote_of(task.repository)).diff(task.base_sha, task.pushed_sha)
+
+    async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
+        """What Claude did and said in the latest run, behind a mark (`<launch>/<bytes>`), and the next mark."""
+        launch, _, offset = (after or "1/0").partition("/")
+        number, start = int(launch or 1), int(offset or 0)
+        run = view.run
+        directory = self._engine.spool_of(view.task.id, run.id, number)
+        if not (directory / "spec.json").exists():
+            return "", None if not run.state.is_active else f"{number}/{start}"
+        text, end = await asyncio.to_thread(transcript.part, directory, start, WIDTH)
+        if text or end != start:
+            return text, f"{number}/{end}"
+        if number < run.launch:
+            return "", f"{number + 1}/0"
+        return "", f"{number}/{end}" if run.state.is_active else None
+
+    def _desk(self, repository: Repository) -> Desk:
+        return Desk(self._github.of(repository), self._conductor, self._store, self._house)
+
+    def _issue_at(self, url: str) -> tuple[str, int]:
+        parts = urlsplit(url)
+        found = re.fullmatch(r"/([\w.-]+/[\w.-]+)/issues/(\d{1,9})/?", parts.path)
+        if found is None or parts.netloc.lower() != self._house.host.lower():
+            raise Refusal(
+                f"That is not the address of an issue on {self._house.host}: "
+                f"give one such as https://{self._house.host}/octo/hello/issues/42"
+            )
+        return found[1], int(found[2])
+
+
+def _new_wish() -> str:
+    return starting.wish_id(f"operator/{secrets.token_hex(16)}")

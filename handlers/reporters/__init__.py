@@ -1,0 +1,1 @@
+"""The places where tasks are told of."""

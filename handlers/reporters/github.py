@@ -1,0 +1,212 @@
+"""Tell of a task on GitHub: a living comment on the issue, one on the pull request, and a check run."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import gidgethub
+
+from handlers.desk import GitHubOf, House
+from handlers.github import find_our_comment, post_comment
+from handlers.status import CheckWords, Place, check_words, marker, status_comment
+from runner.store import Receipt
+from runner.view import TaskView
+
+CHECK_NAME = "Claude"
+
+# Edits are at least this far apart, and further the more places are told, so that an installation stays under
+# 400 writes an hour of the 500 that GitHub allows.
+LEAST_INTERVAL = timedelta(seconds=15)
+FOR_EACH_PLACE = timedelta(hours=1) / 400
+STILL_TOLD = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class Pace:
+    """How often GitHub may be written to; one for all its reporters. Places are counted for each owner."""
+
+    now: Callable[[], datetime]
+    _told: dict[str, dict[tuple[str, int], datetime]] = field(default_factory=lambda: defaultdict(dict))
+
+    def note(self, reporter: str, view: TaskView) -> None:
+        """Something was written."""
+        self._told[_owner(view)][reporter, view.task.id] = self.now()
+
+    def interval(self, view: TaskView) -> timedelta:
+        """Stretched by the places that were told lately."""
+        told = self._told[_owner(view)]
+        for place in [place for place, at in told.items() if self.now() - at > STILL_TOLD]:
+            del told[place]
+        return max(LEAST_INTERVAL, FOR_EACH_PLACE * len(told))
+
+
+@dataclass(frozen=True, slots=True)
+class LivingComment:
+    """One comment that is edited as the task goes on, on the issue or on the pull request."""
+
+    place: Place
+    github_of: GitHubOf
+    house: House
+    pace: Pace
+
+    @property
+    def name(self) -> str:
+        """Of its receipts."""
+        return "github-issue" if self.place == "issue" else "github-pull-request"
+
+    def interval(self, view: TaskView) -> timedelta:
+        """As GitHub's limits want it."""
+        return self.pace.interval(view)
+
+    def wants(self, view: TaskView) -> bool:
+        """An issue of GitHub's, or a pull request that is there."""
+        return self._number(view) is not None
+
+    def digest(self, view: TaskView) -> str:
+        """Of the whole text, but for the time."""
+        return _digest(f"{self._number(view)}\n{status_comment(view, self.place, self.house.dashboard, None)}")
+
+    async def report(self, view: TaskView, receipt: Receipt | None) -> str:
+        """Edit the comment that is there, or post it. The reference is `<number>/<comment id>`."""
+        number = self._number(view)
+        if number is None:
+            raise ValueError(f"task {view.task.id} has no {self.place}")
+        gh, repository = self.github_of(view.task.repository), view.task.repository
+        body = self.house.redact(status_comment(view, self.place, self.house.dashboard, self.pace.now()))
+        comment = _comment_of(receipt, number)
+        if comment is not None and not await self._edit(view, comment, body):
+            comment = None  # somebody deleted it
+        if comment is None:
+            comment = await find_our_comment(gh, self.house, repository, number, marker(view.task.id))
+            if comment is None:
+                comment = await post_comment(gh, self.house, repository, number, body)
+            else:
+                await self._edit(view, comment, body)
+        self.pace.note(self.name, view)
+        return f"{number}/{comment}"
+
+    async def _edit(self, view: TaskView, comment: int, body: str) -> bool:
+        url = f"/repos/{view.task.repository.full_name}/issues/comments/{comment}"
+        try:
+            await self.github_of(view.task.repository).patch(url, data={"body": body})
+        except gidgethub.BadRequest as error:
+            if error.status_code in {404, 410}:
+                return False
+            raise
+        return True
+
+    def _number(self, view: TaskView) -> int | None:
+        if self.place == "issue":
+            return view.task.subject.number if view.task.subject.source == "github" else None
+        return view.pull_request.number if view.pull_request else None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """A check run on the last commit that was pushed, one for each run of the task."""
+
+    github_of: GitHubOf
+    house: House
+    pace: Pace
+    name: str = "github-check"
+
+    def interval(self, view: TaskView) -> timedelta:
+        """As GitHub's limits want it."""
+        return self.pace.interval(view)
+
+    def wants(self, view: TaskView) -> bool:
+        """There is nothing to show it on before the first push."""
+        return view.task.pushed_sha is not None
+
+    def digest(self, view: TaskView) -> str:
+        """Of the commit, the run and all the words."""
+        words = check_words(view, self.house.dashboard)
+        return _digest(json.dumps([view.task.pushed_sha, view.run.id, asdict(words)]))
+
+    async def report(self, view: TaskView, receipt: Receipt | None) -> str:
+        """Bring it up to date. The reference is `<check id>/<run>/<sha>`."""
+        words = check_words(view, self.house.dashboard)
+        check, run, sha = _check_of(receipt)
+        if sha is not None and (sha, run) != (view.task.pushed_sha, view.run.id):
+            await self._leave(view, check)
+            check = None
+        if check is None:
+            check = await self._find(view)
+        url = f"/repos/{view.task.repository.full_name}/check-runs"
+        gh = self.github_of(view.task.repository)
+        if check is None:
+            named = {"name": CHECK_NAME, "head_sha": view.task.pushed_sha, "external_id": _external_id(view)}
+            check = int((await gh.post(url, data=self._data(view, words) | named))["id"])
+        else:
+            await gh.patch(f"{url}/{check}", data=self._data(view, words))
+        self.pace.note(self.name, view)
+        return f"{check}/{view.run.id}/{view.task.pushed_sha}"
+
+    async def _leave(self, view: TaskView, check: int | None) -> None:
+        """The work went on to another commit: what is said of this one is over, and was, if it had ended before."""
+        url = f"/repos/{view.task.repository.full_name}/check-runs/{check}"
+        gh = self.github_of(view.task.repository)
+        if (await gh.getitem(url))["status"] != "completed":
+            output = {"title": "The work went on from here", "summary": "A later commit has the newer check."}
+            await gh.patch(url, data={"status": "completed", "conclusion": "neutral", "output": output})
+
+    async def _find(self, view: TaskView) -> int | None:
+        """Ours is the one with our name for it; other Apps' check runs are not asked for by name alone."""
+        repository = view.task.repository.full_name
+        url = f"/repos/{repository}/commits/{view.task.pushed_sha}/check-runs?check_name={quote(CHECK_NAME)}&filter=all"
+        async for check in self.github_of(view.task.repository).getiter(url, iterable_key="check_runs"):
+            slug = (check.get("app") or {}).get("slug")
+            if check.get("external_id") == _external_id(view) and f"{slug}[bot]" == self.house.bot.login:
+                return int(check["id"])
+        return None
+
+    def _data(self, view: TaskView, words: CheckWords) -> dict[str, Any]:
+        data: dict[str, Any] = {
+            "status": words.status,
+            "output": {"title": words.title, "summary": self.house.redact(words.summary) or words.title},
+        }
+        if words.conclusion is not None:
+            data["conclusion"] = words.conclusion
+        if self.house.dashboard:
+            data["details_url"] = f"{self.house.dashboard.rstrip('/')}/tasks/{view.task.id}"
+        return data
+
+
+def reporters(github_of: GitHubOf, house: House, now: Callable[[], datetime]) -> list[LivingComment | CheckRun]:
+    """Everything that tells of tasks on GitHub, at one pace."""
+    pace = Pace(now)
+    return [
+        LivingComment("issue", github_of, house, pace),
+        LivingComment("pull request", github_of, house, pace),
+        CheckRun(github_of, house, pace),
+    ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _owner(view: TaskView) -> str:
+    return view.task.repository.full_name.partition("/")[0]
+
+
+def _comment_of(receipt: Receipt | None, number: int) -> int | None:
+    """The comment of the receipt, if it is on this issue or pull request."""
+    on, _, comment = (receipt.reference if receipt else "").partition("/")
+    return int(comment) if on == str(number) and comment.isdecimal() else None
+
+
+def _check_of(receipt: Receipt | None) -> tuple[int | None, int | None, str | None]:
+    if receipt is None:
+        return None, None, None
+    check, run, sha = receipt.reference.split("/")
+    return int(check), int(run), sha
+
+
+def _external_id(view: TaskView) -> str:
+    return f"cco:{view.task.id}/{view.run.id}"

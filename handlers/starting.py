@@ -1,0 +1,108 @@
+"""Start work on an issue, or go on with it, for someone who may ask: the one way in for labels and comments."""
+
+import re
+import secrets
+import unicodedata
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from handlers import policy, prompt
+from handlers.desk import Desk
+from handlers.gathering import matter_of
+from handlers.github import allow, identity_of, issue_now, repository_of, subject_of
+from handlers.sanitize import visible, visible_line
+from runner.events import WorkspacePrepared
+from runner.store import Submission
+from runner.tasks import Actor, Repository, Task, TriggerKind, Wish
+
+LONGEST_SLUG = 40
+
+_IDS = uuid.UUID("1b6a5d6e-8a2b-4f5c-9d57-0c1a4f0e2b93")
+
+
+def branch_of(number: int, title: str) -> str:
+    """`claude/issue-42-short-title`: plain letters and digits, cut between words."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(slug) > LONGEST_SLUG:
+        slug = slug[: LONGEST_SLUG + 1].rpartition("-")[0] or slug[:LONGEST_SLUG]
+    return f"claude/issue-{number}-{slug}".rstrip("-")
+
+
+def next_branch(branch: str, before: Sequence[str]) -> str:
+    """The branch for the work after a merge: `…-2`, then `…-3`. `before` are those the task has had, in order."""
+    had = list(dict.fromkeys([*before, branch]))
+    return f"{had[0]}-{len(had) + 1}"
+
+
+def wish_id(source: str) -> str:
+    """The same trigger, delivered again, is the same wish."""
+    return str(uuid.uuid5(_IDS, source))
+
+
+def new_boundary() -> str:
+    """Nobody who wrote on the tracker could know it."""
+    return secrets.token_hex(12)
+
+
+async def begin(
+    desk: Desk,
+    payload: Mapping[str, Any],
+    issue: Mapping[str, Any],
+    at: datetime,
+    asker: Actor,
+    kind: TriggerKind,
+    wish: str,
+    extra: str = "",
+) -> Submission:
+    """Submit an issue. `payload` is the webhook's repository, `issue` its picture of the issue at the trigger."""
+    repository = repository_of(payload, desk.house)
+    message = await first_message(desk, repository, issue, at, asker, extra)
+    task = await desk.store.task_of("github", identity_of(repository, issue["number"]))
+    branch = task.branch if task else branch_of(issue["number"], issue["title"])
+    if task is not None:
+        await begin_again_if_over(desk, task)
+    subject = subject_of(repository, issue, visible_line(issue["title"]))
+    return await desk.conductor.submit(subject, repository, branch, Wish(kind, asker, message, wish, visible(extra)))
+
+
+async def first_message(
+    desk: Desk, repository: Repository, issue: Mapping[str, Any], at: datetime, asker: Actor, extra: str
+) -> str:
+    """The issue as it stood, for Claude who has not seen it yet."""
+    matter = await matter_of(desk.gh, desk.house, repository, issue, at)
+    return prompt.of_matter(matter, asker.login, extra, new_boundary())
+
+
+async def go_on(
+    desk: Desk, task: Task, repository: Repository, asker: Actor, message: str, wish: str, said: str
+) -> Submission:
+    """Say something to a task: to its active run, or in a new one on the same session. `said` is what people see."""
+    subject = task.subject
+    if subject.source == "github" and subject.number is not None:
+        subject = replace(subject, key=f"{repository.full_name}#{subject.number}")
+    return await desk.conductor.submit(
+        subject, repository, task.branch, Wish(TriggerKind.command, asker, message, wish, visible(said))
+    )
+
+
+async def begin_again_if_over(desk: Desk, task: Task) -> bool:
+    """The last pull request is merged or closed: what comes now gets a branch and a pull request of its own."""
+    over = task.pull_request is not None and task.pull_request.state != "open"
+    if over and await desk.store.active_run(task.id) is None:
+        recorded = await desk.store.events(task_id=task.id, limit=-1)
+        had = [one.event.branch for one in recorded if isinstance(one.event, WorkspacePrepared)]
+        await desk.store.begin_again(task.id, next_branch(task.branch, had))
+        return True
+    return False
+
+
+async def open_issue(desk: Desk, payload: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The issue as it stands, if it can be worked on; else a Refusal."""
+    allow(policy.may_work_in(payload))
+    issue = await issue_now(desk.gh, repository_of(payload, desk.house), number)
+    allow(policy.may_work_on_issue(issue))
+    return issue

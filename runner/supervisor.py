@@ -1,0 +1,99 @@
+"""The process in the pane: drive one `claude` from its spool, record all it says, and prove how it ended.
+
+    python -P -m runner.supervisor SPOOL
+
+It lives on without its terminal, its tmux server and the service; the lock on its spool says that it lives.
+"""
+
+import fcntl
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from runner import kin, spool
+from runner.child import Child
+from runner.launch import Launch
+from runner.pane import Pane
+from runner.spool import Cause, Exit, Spec
+from runner.text import clean
+
+
+def main(arguments: list[str]) -> int:
+    """Hold the lock, carry the launch out, write the exit."""
+    os.umask(0o077)
+    directory = Path(arguments[0])
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.stderr.write("This launch has a supervisor already.\n")
+        return 1
+    if spool.read_exit(directory) is not None:
+        sys.stderr.write("This launch has ended already.\n")
+        return 1
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, _unmoved)
+    kin.adopt_orphans()
+    pane = Pane(1)
+    pane.hush()
+    launch = Launch(directory, spool.read_spec(directory), pane)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        launch.stop_signal = True
+
+    signal.signal(signal.SIGTERM, stop)
+    ending = carry_out(launch)
+    spool.write_exit(directory, ending)
+    pane.flush()
+    return 0
+
+
+def _unmoved(_number: int, _frame: FrameType | None) -> None:
+    """A handler and not SIG_IGN, which the repository's tools would inherit."""
+
+
+def carry_out(launch: Launch) -> Exit:
+    """Carry the launch out, to the end that is then written."""
+    launch.pane.show(launch.transcript.header(launch.spec, launch.pane.width))
+    resume = _session_exists(launch.spec)
+    child = Child(launch, resume)
+    code = child.drive()
+    if child.refused_session and launch.ending is None:
+        # The session's file was cut off before its first word, or was there and we did not see it.
+        child = Child(launch, not resume)
+        code = child.drive()
+    left = kin.kill_all()
+    if left:
+        launch.trouble(f"processes that cannot be killed: {left}")
+    launch.hand_over(leftovers=True)
+    return _conclude(launch, code, child)
+
+
+def _session_exists(spec: Spec) -> bool:
+    """Effects are looked up, not remembered: Claude keeps a session in one file, named after it."""
+    projects = Path(spec.claude_dir, "projects")
+    try:
+        return any((project / f"{spec.session_id}.jsonl").exists() for project in projects.iterdir())
+    except OSError:
+        return False
+
+
+def _conclude(launch: Launch, code: int | None, child: Child) -> Exit:
+    result = child.result
+    subtype = (result or {}).get("subtype")
+    if launch.ending is None and subtype == "error_max_turns":
+        launch.ending, launch.detail = Cause.turns, "Claude Code reached the limit of turns"
+    elif launch.ending is None and "budget" in str(subtype):
+        launch.ending, launch.detail = Cause.dollars, "Claude Code reached the limit of dollars"
+    elif launch.ending is None and result is None:
+        launch.ending = Cause.crashed
+        launch.detail = launch.detail or f"claude ended with {code} and no result: {child.last_words()}"
+    cause = launch.ending or Cause.finished
+    launch.record(spool.ENDED, {"cause": cause, "detail": clean(launch.detail)[:500]})
+    return Exit(cause, code, clean(launch.detail)[:500], result)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

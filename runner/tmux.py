@@ -1,0 +1,113 @@
+"""tmux sessions on our own socket, one for each run."""
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import libtmux
+
+from runner.errors import TryLater
+from runner.tasks import RunId
+
+_NAME_PREFIX = "r"
+# What tmux itself needs, and nothing that a pane should not have: the server hands its environment to every pane.
+_SERVER_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "HOME", "SHELL", "USER", "LOGNAME", "TMPDIR", "TZ")
+_OPTIONS = (
+    ("-s", "escape-time", "10"),
+    ("-s", "exit-empty", "on"),
+    ("-s", "set-clipboard", "off"),
+    ("-g", "default-terminal", "tmux-256color"),
+    ("-g", "mouse", "on"),
+    ("-g", "history-limit", "50000"),
+    ("-g", "remain-on-exit", "off"),
+    ("-g", "window-size", "latest"),
+    ("-g", "allow-rename", "off"),
+    ("-g", "set-titles", "off"),
+    ("-g", "update-environment", ""),
+    ("-g", "status-style", "bg=default,fg=colour245"),
+    ("-g", "status-left", " #S "),
+    ("-g", "status-right", "%H:%M "),
+    ("-g", "window-status-format", ""),
+    ("-g", "window-status-current-format", ""),
+)
+
+
+class Tmux:
+    """The sessions of one CCO_HOME. `socket` may be relative: the limit is 107 bytes, and the server keeps its path."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._lock = asyncio.Lock()
+
+    async def launch(
+        self, run_id: RunId, argv: Sequence[str], cwd: Path, env: Mapping[str, str], size: tuple[int, int] = (200, 50)
+    ) -> None:
+        """Start a detached session whose one pane runs `argv`. No shell is between, and nothing typed."""
+        async with self._lock:  # two first sessions at once would race for the server
+            await asyncio.to_thread(self._launch, run_id, argv, cwd, env, size)
+
+    async def sessions(self) -> dict[RunId, int]:
+        """The runs that have a session, with the pid of its pane; sessions of other names are not ours."""
+        return await asyncio.to_thread(self._sessions)
+
+    async def kill(self, run_id: RunId) -> None:
+        """End the session of exactly this run; one that is gone is fine."""
+        await asyncio.to_thread(self._kill, run_id)
+
+    def attach_argv(self, run_id: RunId, *, read_only: bool) -> tuple[str, ...]:
+        """The command that shows the session; a viewer does not resize the screen for others."""
+        flags = ("-f", "read-only,ignore-size") if read_only else ()
+        return ("tmux", "-S", str(self._socket), "attach-session", *flags, "-t", f"={_name(run_id)}")
+
+    def _launch(
+        self, run_id: RunId, argv: Sequence[str], cwd: Path, env: Mapping[str, str], size: tuple[int, int]
+    ) -> None:
+        # The start directory is a format to tmux, and formats run commands; so is the environment part of its argv,
+        # which anyone may read. The cwd goes through `env --chdir`, and secrets have no place in `env` at all.
+        width, height = map(str, size)
+        words = ["new-session", "-d", "-s", _name(run_id), "-x", width, "-y", height, "--"]
+        words += ["/usr/bin/env", "-i", f"--chdir={cwd}", *(f"{key}={value}" for key, value in env.items()), *argv]
+        settings: list[str] = []
+        if not self._is_alive():
+            settings = ["start-server", ";"]
+            for scope, option, value in _OPTIONS:
+                settings += ["set-option", scope, option, value, ";"]
+        argv_safe = [word if not word.endswith(";") else f"{word[:-1]}\\;" for word in words]
+        done = subprocess.run(
+            ["tmux", "-S", str(self._socket), "-f", "/dev/null", *settings, *argv_safe],
+            env={name: os.environ[name] for name in _SERVER_ENVIRONMENT if name in os.environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        if done.returncode != 0:
+            said = done.stderr.decode(errors="replace").strip()
+            raise TryLater(f"tmux could not start session {_name(run_id)}: {said[:300]}")
+
+    def _server(self) -> libtmux.Server:
+        return libtmux.Server(socket_path=str(self._socket), config_file="/dev/null")
+
+    def _is_alive(self) -> bool:
+        return self._socket.exists() and self._server().is_alive()
+
+    def _sessions(self) -> dict[RunId, int]:
+        if not self._is_alive():
+            return {}
+        listed = self._server().cmd("list-panes", "-a", "-F", "#{session_name} #{pane_pid}").stdout
+        found: dict[RunId, int] = {}
+        for row in listed:
+            name, _, pid = row.partition(" ")
+            if name.startswith(_NAME_PREFIX) and name[1:].isdecimal() and pid.isdecimal():
+                found[RunId(int(name[1:]))] = int(pid)
+        return found
+
+    def _kill(self, run_id: RunId) -> None:
+        if self._is_alive():
+            self._server().cmd("kill-session", "-t", f"={_name(run_id)}")
+
+
+def _name(run_id: RunId) -> str:
+    return f"{_NAME_PREFIX}{int(run_id)}"

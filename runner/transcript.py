@@ -1,0 +1,405 @@
+"""Draw what the supervisor recorded as a transcript that is pleasant to watch, in a pane or in a log."""
+
+import sys
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner import claude, spool
+from runner.checklist import Checklist, Item
+from runner.text import clean, cut
+from runner.tools import QUIET, inside, telling
+
+RESET, BOLD, DIM, ITALIC = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[3m"
+RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = (f"\x1b[{code}m" for code in (31, 32, 33, 34, 35, 36))
+REVERSED_YELLOW = "\x1b[30;43m"
+DIFF_LINES = 24
+OUTPUT_LINES = 6
+WIDEST_TEXT = 100  # words in longer lines are hard to read, however wide the screen
+_ICONS = {"Bash": "$", "Read": "◇", "Edit": "✎", "Write": "✎", "NotebookEdit": "✎", "Grep": "⌕", "Glob": "⌕"}
+_MARKS = {"pending": ("☐", ""), "in_progress": ("◐", CYAN), "completed": ("☑", GREEN)}
+_SCAN_CHARACTERS = 200_000  # of one text: more than anyone reads, and quick to lay out
+
+
+@dataclass(slots=True)
+class Transcript:
+    """The memory between lines. `draw` gives the text for one line; its `width` is the screen's at that moment."""
+
+    worktree: str
+    checklist: Checklist = field(default_factory=Checklist)
+    calls: dict[str, str] = field(default_factory=dict)
+    started: float | None = None
+    dollars: float = 0.0
+    drawn: tuple[Item, ...] = ()
+
+    def header(self, spec: spool.Spec, width: int) -> str:
+        """The first thing in the pane: what this is, and how to leave."""
+        title = clean(spec.title).replace("\n", " ")
+        where = " · ".join(part for part in (f"task {spec.task}", f"run {spec.run}", clean(spec.branch)) if part)
+        how = "Watching only: keys do nothing here. Leave with Ctrl-b d; speak with `cco steer`."
+        lines = [
+            f"{BOLD}{_fit(title, width - 2)}{RESET}",
+            f"{DIM}{_fit(where, width - 2)}{RESET}",
+            f"{DIM}{_fit(how, width - 2)}{RESET}",
+        ]
+        return "".join(f" {line}\n" for line in lines) + f"{DIM}{'─' * width}{RESET}\n"
+
+    def draw(self, line: spool.Line, width: int) -> str:
+        """The text that this line adds, with its line ends; often none."""
+        if self.started is None:
+            self.started = line.t
+        width = max(20, width)
+        lines = list(self._lines(line, width))
+        return "".join(f"{text}\n" for text in lines)
+
+    def _lines(self, line: spool.Line, width: int) -> Iterator[str]:
+        match line.kind:
+            case spool.CLAUDE:
+                said = line.data.get("line")
+                if isinstance(said, dict):
+                    yield from self._claude(said, line, width)
+            case spool.STARTED:
+                how = "goes on with its session" if line.data.get("resumed") else "starts"
+                yield f"{DIM} Claude {how}.{RESET}"
+            case spool.BUNDLE:
+                yield f"{GREEN} ⇡ commits up to {str(line.data.get('sha'))[:9]} handed over{RESET}"
+            case spool.TAKEN:
+                yield from _taken(line.data, width)
+            case spool.TROUBLE:
+                yield from _block(clean(str(line.data.get("what"))), width, " ! ", "   ", YELLOW)
+            case spool.ENDED:
+                yield from self._ended(line, width)
+
+    def _claude(self, said: claude.Json, line: spool.Line, width: int) -> Iterator[str]:
+        match said.get("type"):
+            case "assistant":
+                yield from self._checklist(said, width)
+                yield from self._assistant(said, width)
+            case "user":
+                yield from self._checklist(said, width)
+                yield from self._results(said, width)
+            case "control_request":
+                yield from self._asked(said, width)
+            case "result":
+                yield from self._turn(said, line.t, width)
+            case "system" if said.get("subtype") == "api_retry":
+                why = clean(str(said.get("error_status") or said.get("error") or "no answer"))
+                yield f"{YELLOW} ⟳ The model does not answer ({cut(why, 40)}); Claude tries again.{RESET}"
+            case "system" if said.get("subtype") == "compact_boundary":
+                yield f"{DIM} … the conversation was summarised to make room …{RESET}"
+            case "rate_limit_event":
+                info = said.get("rate_limit_info")
+                if isinstance(info, dict) and info.get("status") == "rejected":
+                    yield f"{REVERSED_YELLOW} The usage limit is reached. {RESET}"
+
+    def _checklist(self, said: claude.Json, width: int) -> Iterator[str]:
+        """A new plan whole, once it is made; afterwards what changed in it."""
+        if not self.checklist.is_changed_by(said) or self.checklist.creating:
+            return
+        items = tuple(self.checklist.items.values())
+        fresh = len(items) != len(self.drawn)
+        changed = [item for at, item in enumerate(items) if fresh or item != self.drawn[at]]
+        self.drawn = items
+        if fresh:
+            yield ""
+        for text, state in changed:
+            mark, colour = _MARKS[state]
+            yield f"   {colour}{mark} {_fit(text, width - 6)}{RESET}"
+
+    def _assistant(self, said: claude.Json, width: int) -> Iterator[str]:
+        inner = "" if claude.is_main(said) else "  │ "
+        for block in claude.blocks(said, "text"):
+            text = clean(str(block.get("text", ""))[:_SCAN_CHARACTERS]).strip("\n")
+            if text:
+                yield ""
+                yield from _markdown(text, width, inner)
+        for block in claude.blocks(said, "tool_use"):
+            tool = cut(clean(str(block.get("name"))).replace("\n", " "), 40)
+            given = block.get("input")
+            if len(self.calls) < 1000:
+                self.calls[str(block.get("id"))] = tool
+            if tool in QUIET or tool == claude.QUESTION:
+                continue
+            icon = _ICONS.get(tool, "•")
+            about = telling(tool, given if isinstance(given, dict) else {}, self.worktree)
+            name = "" if tool == "Bash" else f"{tool} "
+            yield ""
+            room = width - len(inner) - 4 - len(name)
+            yield f"{DIM}{inner}{RESET}{CYAN} {icon} {BOLD}{name}{RESET}{CYAN}{_fit(about, room)}{RESET}"
+
+    def _results(self, said: claude.Json, width: int) -> Iterator[str]:
+        for block in claude.blocks(said, "tool_result"):
+            tool = self.calls.pop(str(block.get("tool_use_id")), "")
+            failed = bool(block.get("is_error"))
+            if tool in QUIET and not failed:
+                continue
+            result = said.get("tool_use_result")
+            if tool in {"Edit", "Write"} and isinstance(result, dict) and not failed:
+                yield from self._diff(result, width)
+            elif tool == "Read" and not failed:
+                file = result.get("file") if isinstance(result, dict) else None
+                if isinstance(file, dict) and file.get("totalLines"):
+                    yield f"{DIM}   {int(file.get('numLines') or 0)} of {int(file['totalLines'])} lines{RESET}"
+            else:
+                text = _text_of(block.get("content"))[-_SCAN_CHARACTERS:]
+                yield from _output(text.replace(f"{self.worktree}/", ""), width, failed)
+
+    def _diff(self, result: claude.Json, width: int) -> Iterator[str]:
+        rows = list(_rows(result))
+        added, removed = (sum(1 for row in rows if row[0] == mark) for mark in "+-")
+        path = inside(str(result.get("filePath", "")), self.worktree)
+        yield f"{DIM}   {_fit(path, width - 20)}  {GREEN}+{added} {RED}-{removed}{RESET}"
+        for mark, number, text in rows[:DIFF_LINES]:
+            colour = {"+": GREEN, "-": RED}.get(mark, DIM)
+            yield f"{DIM}{number:>6} {RESET}{colour}{mark} {_fit(clean(text).expandtabs(4), width - 9)}{RESET}"
+        if len(rows) > DIFF_LINES:
+            yield f"{DIM}       … {len(rows) - DIFF_LINES} more lines{RESET}"
+
+    def _asked(self, said: claude.Json, width: int) -> Iterator[str]:
+        asked = claude.asked(said)
+        if asked is None:
+            return
+        yield ""
+        if asked.tool == claude.QUESTION:
+            yield f"{REVERSED_YELLOW}{BOLD}{_pad(' ? Claude asks you', width)}{RESET}"
+            for question in asked.questions:
+                yield from _block(clean(str(question["question"])), width, "   ", "   ", BOLD)
+                for option in question.get("options") or ():
+                    if isinstance(option, dict):
+                        words = f"{option.get('label', '')}: {option.get('description', '')}".rstrip(": ")
+                        yield from _block(clean(words), width, "   ○ ", "     ", "")
+            how = "Answer: /claude approve <your answer>, or `cco approve`."
+        else:
+            yield f"{REVERSED_YELLOW}{BOLD}{_pad(f' ? Claude wants to use {cut(clean(asked.tool), 40)}', width)}{RESET}"
+            about = asked.input.get("command") or telling(asked.tool, asked.input, self.worktree)
+            yield from _block(clean(str(about)[:2000]), width, "   ", "   ", BOLD)
+            how = "Decide: /claude approve or deny, or `cco approve` and `cco deny`."
+        yield from _block(how, width, "   ", "   ", DIM)
+
+    def _turn(self, said: claude.Json, at: float, width: int) -> Iterator[str]:
+        spent = claude.cost(said)
+        self.dollars += spent
+        failed = bool(said.get("is_error"))
+        words = f"turn over · ${spent:.4f} · {_duration(at - (self.started or at))} since the start"
+        if self.dollars > spent:
+            words += f" · ${self.dollars:.4f} in all"
+        yield ""
+        if failed:
+            reason = said.get("result") or " ".join(str(error) for error in said.get("errors") or ())
+            yield from _block(clean(str(reason)[:1000]), width, " ✗ ", "   ", RED)
+        rule = _fit(f"── {words} ", width)
+        yield f"{RED if failed else DIM}{rule}{'─' * (width - columns(rule))}{RESET}"
+
+    def _ended(self, line: spool.Line, width: int) -> Iterator[str]:
+        cause = str(line.data.get("cause"))
+        colour = GREEN if cause == spool.Cause.finished else YELLOW
+        yield f"{BOLD}{colour} ■ {_fit(_ENDINGS.get(cause, cause), width - 4)}{RESET}"
+        detail = clean(str(line.data.get("detail") or ""))
+        if detail:
+            yield from _block(detail, width, "   ", "   ", DIM)
+
+
+_ENDINGS = {
+    "finished": "Claude is done.",
+    "stopped": "Stopped.",
+    "time": "The time for this run is over.",
+    "silence": "Nothing came from Claude for too long.",
+    "turns": "The limit of turns is reached.",
+    "dollars": "The limit of dollars is reached.",
+    "crashed": "Claude ended without a result.",
+}
+
+
+def _taken(data: dict[str, Any], width: int) -> Iterator[str]:
+    who = cut(clean(str(data.get("actor") or "someone")).replace("\n", " "), 40)
+    text = clean(str(data.get("text") or ""))[:2000]
+    match data.get("what"):
+        case "steer":
+            yield ""
+            yield from _block(text, width, f" → {who}: ", "   ", BOLD + MAGENTA)
+        case "interrupt":
+            yield from _block("interrupted Claude", width, f" → {who} ", "   ", BOLD + MAGENTA)
+        case "stop":
+            yield from _block(
+                f"stopped the run{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + YELLOW
+            )
+        case "permit":
+            word = "allowed it" if data.get("allowed") else "said no"
+            colour = GREEN if data.get("allowed") else RED
+            yield from _block(f"{word}{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + colour)
+
+
+def _rows(result: claude.Json) -> Iterator[tuple[str, int, str]]:
+    """(mark, line number, text): of the patch that Claude Code made, or of a new file's content."""
+    patch = result.get("structuredPatch")
+    for hunk in patch if isinstance(patch, list) else ():
+        if not isinstance(hunk, dict) or not isinstance(hunk.get("lines"), list):
+            continue
+        old, new = int(hunk.get("oldStart") or 0), int(hunk.get("newStart") or 0)
+        for text in map(str, hunk["lines"]):
+            mark = text[:1] if text[:1] in {"+", "-"} else " "
+            yield mark, old if mark == "-" else new, text[1:]
+            old += mark != "+"
+            new += mark != "-"
+    if not patch and result.get("type") == "create":
+        for number, text in enumerate(str(result.get("content", "")).splitlines(), 1):
+            yield "+", number, text
+
+
+def _output(text: str, width: int, failed: bool) -> Iterator[str]:
+    """The end of what a command printed: results stand there."""
+    lines = [text for text in clean(text).split("\n") if text.strip()]
+    left_out = len(lines) - OUTPUT_LINES
+    if left_out > 0:
+        yield f"{DIM}   … {left_out} more lines{RESET}"
+    for line in lines[-OUTPUT_LINES:]:
+        yield f"{RED if failed else DIM}   {_fit(line.expandtabs(4), width - 4)}{RESET}"
+
+
+def _markdown(text: str, width: int, inner: str) -> Iterator[str]:
+    """Claude's words, wrapped; code blocks stay as they are."""
+    code = False
+    for line in _paragraphs(text):
+        if line.lstrip().startswith("```"):
+            code = not code
+            continue
+        indent = line[: len(line) - len(line.lstrip())].expandtabs(4)[:20]
+        if code:
+            yield f"{DIM}{inner}{RESET}{BLUE}   {_fit(line.expandtabs(4), width - len(inner) - 4)}{RESET}"
+        elif line.startswith("#"):
+            yield from _block(line.lstrip("# "), width, f"{inner} ", f"{inner} ", BOLD)
+        else:
+            hang = "  " if line.lstrip()[:2] in {"- ", "* "} else ""
+            words = line.strip().replace("**", "").replace("`", "")
+            yield from _block(words, width, f"{inner} {indent}", f"{inner} {indent}{hang}", "")
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """The lines, with those that only a narrow screen broke put together again."""
+    held, code = "", False
+    for line in text.split("\n"):
+        begins = (
+            not line.strip()
+            or line.lstrip()[:1] in set("#-*|>0123456789")
+            or line.lstrip().startswith("```")
+            or line.startswith("    ")
+        )
+        fence = line.lstrip().startswith("```")
+        if held and not begins and not code:
+            held = f"{held} {line.strip()}"
+            continue
+        if held:
+            yield held
+            held = ""
+        code ^= fence
+        if code or fence or not line.strip() or line.startswith("    "):
+            yield line
+        else:
+            held = line
+    if held:
+        yield held
+
+
+def _block(text: str, width: int, first: str, rest: str, colour: str) -> Iterator[str]:
+    """Wrapped text: `first` before its first line, `rest` before the others."""
+    room = min(width, WIDEST_TEXT) - 1
+    prefix = first
+    for paragraph in text.split("\n"):
+        for line in _wrap(paragraph, room - columns(prefix)):
+            yield f"{colour}{prefix}{line}{RESET if colour else ''}".rstrip()
+            prefix = rest
+
+
+def _wrap(text: str, room: int) -> Iterator[str]:
+    """Lines of at most `room` columns, broken between words where there are any."""
+    room = max(8, room)
+    line, filled = "", 0
+    for word in text.expandtabs(4).split(" "):
+        wide = columns(word)
+        if filled and filled + 1 + wide > room:
+            yield line
+            line, filled = "", 0
+        while wide > room:
+            head = _fit(word, room, mark="")
+            yield head
+            word = word[len(head) :]  # noqa: PLW2901 - what is left of it
+            wide = columns(word)
+        line, filled = (f"{line} {word}", filled + 1 + wide) if line else (word, wide)
+    yield line
+
+
+def columns(text: str) -> int:
+    """How wide a terminal shows it."""
+    return len(text) if text.isascii() else sum(_columns(character) for character in text)
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Mn", "Me"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+
+
+def _fit(text: str, room: int, mark: str = "…") -> str:
+    """As much as fits in `room` columns."""
+    room = max(1, room)
+    if columns(text[: 4 * room]) <= room and len(text) <= 4 * room:
+        return text
+    kept, filled = [], columns(mark)
+    for character in text:
+        filled += _columns(character)
+        if filled > room:
+            break
+        kept.append(character)
+    return "".join(kept) + mark if kept or mark else text[:1]
+
+
+def _pad(text: str, width: int) -> str:
+    fitted = _fit(text, width)
+    return fitted + " " * (width - columns(fitted))
+
+
+def _text_of(content: Any) -> str:
+    """A tool result's text, however it is wrapped."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else ()
+    return "\n".join(str(part.get("text", "[image]")) for part in parts if isinstance(part, dict))
+
+
+def _duration(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m {whole % 60:02}s" if whole < 3600 else f"{whole // 3600}h {whole % 3600 // 60:02}m"
+
+
+def replay(directory: Path, width: int) -> Iterator[tuple[str, int]]:
+    """The transcript of a launch, from its spool: each piece of text, and the byte offset behind its line."""
+    spec = spool.read_spec(directory)
+    transcript = Transcript(spec.worktree)
+    yield transcript.header(spec, width), 0
+    for line in spool.follow(directory, 0):
+        yield transcript.draw(line, width), line.end
+
+
+def part(directory: Path, start: int, width: int) -> tuple[str, int]:
+    """What the lines behind the byte offset `start` add (0: from the header on), and where they end."""
+    pieces: list[str] = []
+    end = start
+    for text, behind in replay(directory, width):
+        if behind > start or start == behind == 0:
+            pieces.append(text)
+            end = behind
+    return "".join(pieces), end
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m runner.transcript SPOOL [WIDTH]`: print it again."""
+    for text, _ in replay(Path(arguments[0]), int(arguments[1]) if len(arguments) > 1 else 80):
+        sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,424 @@
+"""The whole service between stand-ins: a GitHub, a model, perhaps a Slack, and what a test may look at from outside.
+
+What a test judges by is on the other side: the stand-ins' ledgers, git, tmux, the process table, the files.
+"""
+
+import asyncio
+import base64
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from app import settings
+from app.demo import model, story
+from app.demo.github import World
+from app.demo.github.model import Comment, Issue, Permission, Repository
+from app.demo.model import Model, Script, Turn
+from app.demo.replies import Say, Use
+from app.services import open_services
+from tests.fakes.github import checked
+from tests.fakes.slack import TOKEN, FakeSlack
+from tests.fakes.slack import slack as running_slack
+
+REPOSITORY = "octo/eggtimer"
+PEOPLE: dict[str, Permission] = {"alice": "admin", "bob": "write", "mallory": "read", "trudy": "triage"}
+BOT = "claude-here[bot]"
+SUMMARY = "It is done, and here is why."
+T = TypeVar("T")
+
+
+@dataclass
+class Service:
+    """`python -m app serve`, as a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for line in self.log.read_bytes().splitlines() if line.startswith(b"{")]
+
+    @property
+    def base_url(self) -> str | None:
+        said = [line["message"] for line in self.lines() if line["message"].startswith("listening on ")]
+        return said[0].removeprefix("listening on ") if said else None
+
+
+@dataclass
+class House:
+    """Everything a story needs. `handed` are secrets that the story itself gave to Claude."""
+
+    home: Path
+    world: World
+    repository: Repository
+    model: Model
+    environ: dict[str, str]
+    slack: FakeSlack | None
+    app_id: int
+    handed: set[str] = field(default_factory=set)
+    seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
+    most_agents: int = 0
+    services: list[Service] = field(default_factory=list)
+
+    # What people do
+
+    async def ask(self, title: str, *turns: Turn, body: str = "Please.", by: str = "alice", label: bool = True) -> Issue:
+        """Open an issue that the model knows an answer to, and label it."""
+        if turns:
+            self.model.learn(re.escape(title), Script(turns))
+        issue = await self.world.act(by).open_issue(self.repository, title, body)
+        if label:
+            await self.world.act(by).label(issue, "claude")
+        return issue
+
+    def let_go(self, name: str = "go") -> None:
+        """Let the commands of `waits` end, in every task there is."""
+        for home in (self.home / "tasks").glob("*/home"):
+            (home / name).touch()
+
+    # What one sees on GitHub
+
+    def statuses(self, place: Issue) -> list[Comment]:
+        """Our living comments."""
+        return [one for one in _ours(place) if one.body.startswith("<!-- cco:task=")]
+
+    def answers(self, place: Issue) -> list[str]:
+        """What we answered, without the marker."""
+        return [one.body.partition("\n")[2] for one in _ours(place) if one.body.startswith("<!-- cco:answer=")]
+
+    def status(self, place: Issue) -> str:
+        """What the one living comment says; nothing while there is none."""
+        said = [one.body for one in self.statuses(place)]
+        assert len(said) <= 1, said
+        return said[0] if said else ""
+
+    def pulls(self, issue: Issue) -> list[Issue]:
+        """The pull requests for an issue, by their branch."""
+        start = f"claude/issue-{issue.number}-"
+        return [
+            one for one in self.world.pulls_of(self.repository) if one.pull and one.pull.head_ref.startswith(start)
+        ]
+
+    def branches(self) -> dict[str, str]:
+        """What is on GitHub, main apart."""
+        out = self.git("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads")
+        found = dict(line.split(" ") for line in out.splitlines())
+        return {name: sha for name, sha in found.items() if name != "main"}
+
+    def git(self, *arguments: str) -> str:
+        """git in GitHub's own repository."""
+        argv = ("git", "-C", str(self.repository.path), *arguments)
+        return subprocess.run(argv, check=True, capture_output=True, text=True, env=_GIT).stdout
+
+    def file(self, branch: str, path: str) -> str:
+        return self.git("show", f"{branch}:{path}")
+
+    def tests_pass(self, branch: str) -> bool:
+        """Whether the project's own tests pass in a fresh clone of a branch."""
+        with tempfile.TemporaryDirectory() as scratch:
+            clone = ("git", "clone", "--quiet", "--branch", branch, str(self.repository.path), scratch)
+            subprocess.run(clone, check=True, capture_output=True, env=_GIT)
+            tests = subprocess.run(("python3", "-m", "unittest"), check=False, cwd=scratch, capture_output=True)
+        return tests.returncode == 0
+
+    async def until(self, what: Callable[[], T], seconds: float = 60) -> T:
+        """Wait for a condition, and give what it gave."""
+        deadline = time.monotonic() + seconds
+        while not (found := what()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not come within {seconds} s:\n{self.told()}")
+            await asyncio.sleep(0.03)
+        return found
+
+    async def says(self, place: Issue, *words: str, seconds: float = 60) -> str:
+        """Wait until the living comment has these words."""
+        await self.until(lambda: all(word in self.status(place) for word in words), seconds)
+        return self.status(place)
+
+    async def answered(self, place: Issue, comment: Comment, count: int = 1) -> str:
+        """Wait for the answer to a command."""
+        marker = f"<!-- cco:answer={comment.id} -->"
+
+        def found() -> list[str]:
+            return [one.body for one in _ours(place) if one.body.startswith(marker)]
+
+        await self.until(found)
+        await self.world.settled()
+        assert len(found()) == count
+        return found()[0].partition("\n")[2]
+
+    async def command(self, place: Issue, text: str, by: str = "alice") -> str:
+        """Give a command, and wait for its one answer; 👀 was there first."""
+        comment = await self.world.act(by).comment(place, text)
+        answer = await self.answered(place, comment)
+        assert [one.content for one in comment.reactions] == ["eyes"]
+        eyes = self._nth(rf"/repos/.*/issues/comments/{comment.id}/reactions")
+        said = self._nth(rf"/repos/.*/issues/{place.number}/comments", f"cco:answer={comment.id} ")
+        assert eyes < said
+        return answer
+
+    def _nth(self, path: str, words: str = "") -> int:
+        """When something was posted, by its place in the ledger."""
+        found = [one for one in self.world.ledger.requests("POST", path) if words in str(one.body)]
+        assert len(found) == 1, found
+        return self.world.ledger.index(found[0])
+
+    def told(self) -> str:
+        """What there is to see, for whoever must find out why a test failed."""
+        places = [
+            f"#{place.number} {place.state} {place.title!r} {place.pull.head_ref if place.pull else ''}\n"
+            + "\n".join(f"    {one.user.login}: {one.body}" for one in place.comments)
+            for place in self.repository.issues.values()
+        ]
+        asked = [f"{one.method} {one.path} {one.status}" for one in self.world.ledger.requests()[-25:]]
+        logged = [service.log.read_text()[-3000:] for service in self.services]
+        return "\n".join([*places, *asked, *self.world.violations, *logged, f"agents: {self.agents()}"])
+
+    # What one sees on the machine
+
+    def agents(self) -> list[int]:
+        """The processes of Claude Code that work for this house."""
+        wanted = str(self.home).encode()
+        return [pid for pid, argv in _processes() if argv[0].endswith(b"/claude") and any(wanted in one for one in argv)]
+
+    def sessions(self) -> list[str]:
+        """The names of the tmux sessions."""
+        argv = ("tmux", "-S", str(self.home / "tmux.sock"), "list-sessions", "-F", "#{session_name}")
+        return subprocess.run(argv, check=False, capture_output=True, text=True).stdout.split()
+
+    def secrets(self) -> set[str]:
+        """What must never reach Claude: tokens of GitHub and Slack, the App's key, the webhook's secret, model key."""
+        names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CCO_SLACK_BOT_TOKEN")
+        found = {self.environ[name] for name in names if name in self.environ} | set(self.world.tokens)
+        found |= {line for line in self.environ["CCO_GITHUB_PRIVATE_KEY"].splitlines() if len(line) > 40}
+        token = self.home / "api-token"
+        return found | ({token.read_text().strip()} if token.exists() else set())
+
+    def watch(self) -> None:
+        """Look once at the process table: how many agents, and whether a secret is in sight."""
+        self.most_agents = max(self.most_agents, len(self.agents()))
+        needles = [one.encode() for one in self.secrets() - self.handed]
+        service = {os.getpid()} | {one.process.pid for one in self.services}
+        for pid, argv in _processes():
+            shown = b"\0".join(argv)
+            if pid not in service:
+                with suppress(OSError):
+                    shown += Path(f"/proc/{pid}/environ").read_bytes()
+            if any(needle in shown for needle in needles):
+                self.seen_in.append(f"{pid}: {argv[0].decode(errors='replace')}")
+
+    def files_with_secrets(self) -> list[str]:
+        """Files of the tasks that hold a secret, as it is or in base64."""
+        needles = [form for one in self.secrets() - self.handed for form in _forms(one)]
+        files = [path for path in (self.home / "tasks").rglob("*") if path.is_file() and not path.is_symlink()]
+        return [str(path) for path in files if _holds(path.read_bytes(), needles)]
+
+    # Starting and ending it
+
+    async def start(self) -> Service:
+        """Start the service as a process, and tell GitHub where it is."""
+        service = self.spawn()
+        await self.until(lambda: service.base_url or service.process.poll() is not None)
+        assert service.process.poll() is None, service.log.read_text()
+        self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
+        return service
+
+    def spawn(self) -> Service:
+        log = self.home.parent / f"service-{len(self.services)}.log"
+        with log.open("wb") as file:
+            argv = (sys.executable, "-m", "app", "serve")
+            environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
+            process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+        service = Service(process, log)
+        self.services.append(service)
+        return service
+
+    async def end(self, service: Service, number: signal.Signals, seconds: float = 10) -> int:
+        """Send it a signal, and wait for its end."""
+        service.process.send_signal(number)
+        await self.until(lambda: service.process.poll() is not None, seconds)
+        return service.process.wait()
+
+
+def waits(name: str = "go") -> Use:
+    """A command that lasts until `House.let_go`."""
+    return Use("Bash", {"command": f"until [ -e ~/{name} ]; do sleep 0.05; done", "description": "Wait"})
+
+
+def commits(path: str = "notes.txt", content: str = "Something new\n", message: str = "Write it down") -> Use:
+    """Write one file, and commit it."""
+    packed = base64.b64encode(content.encode()).decode()
+    command = f"mkdir -p $(dirname {path}) && echo {packed} | base64 -d > {path}"
+    return Use("Bash", {"command": f"{command} && git add -A && git commit -q -m '{message}'", "description": message})
+
+
+def done(text: str = SUMMARY) -> Say:
+    """The end of a turn."""
+    return Say(text)
+
+
+@asynccontextmanager
+async def house(
+    *,
+    slack: bool = False,
+    separate: bool = False,
+    environ: Mapping[str, str] | None = None,
+    files: Mapping[str, str | bytes] | None = None,
+    interval: timedelta = timedelta(0),
+) -> AsyncIterator[House]:
+    """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
+
+    At the end it must have kept every contract, and left no process, session or secret behind. `interval` is the time
+    between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off.
+    """
+    root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
+    logging_before = logging.getLogger().handlers[:]
+    try:
+        async with AsyncExitStack() as stack:
+            one = await _built(stack, root, slack=slack, files=files, more=environ or {})
+            if interval < timedelta(seconds=1) and not separate:
+                one.world.limit = None
+            watching = asyncio.create_task(_keep_watching(one))
+            stack.callback(watching.cancel)
+            try:
+                if separate:
+                    await one.start()
+                    yield one
+                    for service in one.services:
+                        if service.process.poll() is None:
+                            assert await one.end(service, signal.SIGTERM) == 0, service.log.read_text()
+                else:
+                    async with open_services(settings.load(one.environ), write_interval=interval) as services:
+                        one.world.apps[one.app_id].hook_url = f"{services.base_url}/webhooks/github"
+                        yield one
+                        await one.world.settled()
+                await _check_what_is_left(one)
+            finally:
+                watching.cancel()
+                _end_all(one)
+        assert not one.world.violations, "\n".join(one.world.violations)
+    finally:
+        logging.getLogger().handlers[:] = logging_before
+        shutil.rmtree(root, ignore_errors=True)
+
+
+async def _built(
+    stack: AsyncExitStack, root: Path, *, slack: bool, files: Mapping[str, str | bytes] | None, more: Mapping[str, str]
+) -> House:
+    world = World(root / "github")
+    await stack.enter_async_context(checked(world))
+    source = {"files": files} if files is not None else {"from_dir": story.SAMPLE}
+    repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)  # type: ignore[arg-type]  # one of two
+    secret = secrets.token_hex(20)
+    app, private_key = world.add_app("Claude here", hook_secret=secret)
+    world.add_installation(app, "octo")
+    key = "sk-ant-" + secrets.token_hex(20)
+    scripted = Model([(story.PATTERN, story.script())], key=key)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "CCO_HOME": str(root / "cco"),
+        "CCO_PORT": "0",
+        "CCO_GITHUB_URL": world.base_url,
+        "CCO_GITHUB_API_URL": world.api_url,
+        "CCO_GITHUB_APP_ID": str(app.id),
+        "CCO_GITHUB_PRIVATE_KEY": private_key,
+        "CCO_GITHUB_WEBHOOK_SECRET": secret,
+        "CCO_SANDBOX": "bwrap",
+        "ANTHROPIC_API_KEY": key,
+        "ANTHROPIC_BASE_URL": await stack.enter_async_context(model.running(scripted)),
+        **_toolchain(),
+    }
+    workspace = await stack.enter_async_context(running_slack()) if slack else None
+    if workspace is not None:
+        environ |= {
+            "CCO_SLACK_BOT_TOKEN": TOKEN,
+            "CCO_SLACK_CHANNEL": "C0123456789",
+            "CCO_SLACK_API_URL": workspace.url,
+        }
+    chosen = {name: value for name, value in (environ | dict(more)).items() if value}
+    if chosen.get("CLAUDE_CODE_OAUTH_TOKEN"):
+        chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key
+        del chosen["ANTHROPIC_API_KEY"]
+    return House(root / "cco", world, repository, scripted, chosen, workspace, app.id)
+
+
+def _toolchain() -> dict[str, str]:
+    """Where python3 is, if that is outside /usr."""
+    prefix = Path(sys.base_prefix)
+    return {} if prefix.is_relative_to("/usr") else {"CCO_SANDBOX_READ_ONLY": str(prefix)}
+
+
+async def _keep_watching(one: House) -> None:
+    while True:
+        one.watch()
+        await asyncio.sleep(0.2)
+
+
+async def _check_what_is_left(one: House) -> None:
+    """The service has ended, and so has all its work: nothing may be left of either."""
+    await one.until(lambda: not one.agents() and not one.sessions(), 20)
+    await one.until(lambda: not _of(one), 20)
+    assert not one.seen_in, one.seen_in
+    assert not one.files_with_secrets()
+
+
+def _end_all(one: House) -> None:
+    """Whatever came of the test, nothing of it goes on."""
+    for pid in [*[service.process.pid for service in one.services if service.process.poll() is None], *_of(one)]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for service in one.services:
+        service.process.wait()
+
+
+def _of(one: House) -> list[int]:
+    """Processes that have the house in their command line."""
+    wanted = str(one.home).encode()
+    return [pid for pid, argv in _processes() if pid != os.getpid() and any(wanted in word for word in argv)]
+
+
+def _processes() -> Iterable[tuple[int, Sequence[bytes]]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                argv = (entry / "cmdline").read_bytes().split(b"\0")
+                if argv[0]:
+                    yield int(entry.name), argv
+
+
+def _ours(place: Issue) -> list[Comment]:
+    return [one for one in place.comments if one.user.login == BOT]
+
+
+def _forms(secret: str) -> list[bytes]:
+    """As it is, and in base64 wherever it may begin in what was encoded."""
+    shifted = [base64.b64encode(b"\0" * n + secret.encode())[-(-n * 8 // 6) : (n + len(secret)) * 8 // 6] for n in range(3)]
+    return [secret.encode(), *shifted]
+
+
+def _holds(content: bytes, needles: Sequence[bytes]) -> bool:
+    return any(needle in content for needle in needles)
+
+
+_GIT = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "safe.directory",
+    "GIT_CONFIG_VALUE_0": "*",
+}

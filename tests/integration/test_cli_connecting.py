@@ -1,0 +1,94 @@
+"""setup, doctor and serve from the command line, as far as they go with no GitHub there."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.service import invoke
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_serve_without_credentials_names_each_that_is_missing(
+    cco_home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = invoke("serve")
+    said = result.output + capfd.readouterr().err
+    assert result.exit_code == 1
+    for name in ("CCO_GITHUB_APP_ID", "CCO_GITHUB_PRIVATE_KEY", "CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY"):
+        assert name in said
+    assert not (cco_home / "cco.db").exists()
+
+
+def test_serve_with_a_wrong_setting_starts_nothing(cco_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCO_PORT", "web")
+    result = invoke("serve")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("cco: CCO_PORT is 'web'")
+
+
+@pytest.mark.parametrize("arguments", [("--port", "web"), ("--port", "70000"), ("--twice",), ("now",)])
+def test_the_demonstration_checks_how_it_is_used(arguments: tuple[str, ...]) -> None:
+    assert invoke("demo", *arguments).exit_code == 2
+
+
+def test_doctor_fails_where_something_is_missing_and_says_what_mends_it(cco_home: Path) -> None:
+    result = invoke("doctor")
+    assert result.exit_code == 1
+    assert "cco setup" in result.stdout
+    record = json.loads(invoke("doctor", "--json").stdout)
+    assert record["ok"] is False
+    wrong = {check["name"]: check["mend"] for check in record["checks"] if not check["ok"]}
+    assert wrong["github"] == "cco setup"
+    assert "ANTHROPIC_API_KEY" in wrong["model"]
+
+
+def test_setup_serves_its_page_to_whoever_has_the_address(cco_home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "app", "setup", "--org", "octo", "--name", "our cco"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        address = next(found[0] for line in process.stdout if (found := re.search(r"http://127\.0\.0\.1:\S+", line)))
+        page = urllib.request.urlopen(address, timeout=20).read().decode()
+        assert "https://github.com/organizations/octo/settings/apps/new" in page
+        assert "our cco" in page
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert not (cco_home / "credentials").exists()
+
+
+def test_setup_does_not_replace_an_app_unasked(cco_home: Path) -> None:
+    (cco_home / "credentials").mkdir(mode=0o700)
+    (cco_home / "credentials" / "github.json").write_text("{}")
+    result = invoke("setup")
+    assert result.exit_code == 1
+    assert "--replace" in result.stderr
+
+
+def test_setup_takes_only_an_address_for_its_public_one(cco_home: Path) -> None:
+    result = invoke("setup", "--public-url", "javascript:alert(1)")
+    assert result.exit_code == 2
+    assert "--public-url" in result.stderr
+
+
+def test_setup_where_the_port_is_taken_is_one_line(cco_home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = invoke("setup", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("cco: this cannot be done here: ")

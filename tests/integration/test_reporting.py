@@ -1,0 +1,239 @@
+"""The report loop: says what changed, once, in its own time, whatever the other reporters do."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from handlers.reporting import FIRST_BACKOFF, Reporter, Reporting
+from runner import events as happened
+from runner.errors import TryLater
+from runner.store import Receipt, Store, open_store
+from runner.tasks import RunState, Subject, TaskId, TriggerKind, Wish
+from runner.view import TaskView
+from tests import factories as a
+
+
+@dataclass
+class Board:
+    """A place where tasks are told of, in memory. `trouble` is raised instead, once for each."""
+
+    name: str
+    said: list[str] = field(default_factory=list)
+    receipts: list[Receipt | None] = field(default_factory=list)
+    trouble: list[Exception] = field(default_factory=list)
+    tries: int = 0
+    gate: asyncio.Event | None = None
+
+    def interval(self, view: TaskView) -> timedelta:
+        return timedelta(seconds=15)
+
+    def wants(self, view: TaskView) -> bool:
+        return view.task.subject.key != "octo/hello#0"
+
+    def digest(self, view: TaskView) -> str:
+        return f"{view.task.subject.key} {view.state} {view.doing} {view.position}"
+
+    async def report(self, view: TaskView, receipt: Receipt | None) -> str:
+        self.tries += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.trouble:
+            raise self.trouble.pop(0)
+        self.said.append(self.digest(view))
+        self.receipts.append(receipt)
+        return f"post {len(self.said)}"
+
+
+class Time:
+    """Stands still; a sleeper wakes when it is told to go on far enough."""
+
+    def __init__(self) -> None:
+        self.now = a.NOON
+        self._sleepers: list[tuple[datetime, asyncio.Event]] = []
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        awake = asyncio.Event()
+        self._sleepers.append((self.now + timedelta(seconds=seconds), awake))
+        if seconds <= 0:
+            awake.set()
+        await awake.wait()
+
+    def forward(self, by: timedelta) -> None:
+        self.now += by
+        for until, awake in self._sleepers:
+            if until <= self.now:
+                awake.set()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "cco.db") as store:
+        yield store
+
+
+@asynccontextmanager
+async def reporting(store: Store, time: Time, *boards: Reporter) -> AsyncIterator[None]:
+    loop = asyncio.create_task(Reporting(store, boards, time, time.sleep, random.Random(1)).run())
+    try:
+        yield
+        assert not loop.done()
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it; a test that waits in vain fails."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def in_time(time: Time, condition: Callable[[], bool]) -> None:
+    """The same, while time goes by."""
+
+    def passes() -> bool:
+        time.forward(timedelta(seconds=1))
+        return condition()
+
+    await until(passes)
+
+
+async def submit(store: Store, number: int = 42) -> TaskId:
+    subject = Subject("github", f"github.com/1/{number}", f"octo/hello#{number}", "https://x", "Title")
+    wish = Wish(TriggerKind.label, a.ANNA, "do", f"w{number}")
+    return (await store.submit(subject, a.HELLO, f"claude/issue-{number}", wish)).task.id
+
+
+async def use(store: Store, task_id: TaskId, what: str) -> None:
+    run = (await store.view(task_id)).run
+    if run.state is RunState.queued:
+        await store.move(run.id, RunState.starting)
+        await store.move(run.id, RunState.running)
+    await store.record(task_id, happened.ToolUsed("Bash", what), run_id=run.id)
+
+
+async def test_a_change_is_said_once_and_remembered(store: Store) -> None:
+    """Before the loop began, and while it runs; the second time with the receipt of the first."""
+    board, time = Board("board"), Time()
+    task_id = await submit(store)
+    async with reporting(store, time, board):
+        await until(lambda: len(board.said) == 1)
+        await use(store, task_id, "ls")
+        await in_time(time, lambda: board.said[-1] == "octo/hello#42 running ls None")
+    assert board.said[0] == "octo/hello#42 queued  0"
+    assert len(set(board.said)) == len(board.said)
+    assert [receipt.reference if receipt else None for receipt in board.receipts[:2]] == [None, "post 1"]
+
+
+async def test_what_was_said_before_a_restart_is_not_said_again(store: Store) -> None:
+    """The receipt is in the store."""
+    first, second, time = Board("board"), Board("board"), Time()
+    task_id = await submit(store)
+    async with reporting(store, time, first):
+        await until(lambda: len(first.said) == 1)
+        async with asyncio.timeout(10):
+            while await store.receipt(task_id, "board") is None:
+                await asyncio.sleep(0.005)
+    async with reporting(store, time, second):
+        await use(store, task_id, "ls")
+        await in_time(time, lambda: second.said[-1:] == ["octo/hello#42 running ls None"])
+    assert "octo/hello#42 queued  0" not in second.said
+
+
+async def test_edits_wait_for_each_other_and_a_new_state_does_not(store: Store) -> None:
+    """Three tools within the interval are one edit, the last; the end is said at once."""
+    board, time = Board("board"), Time()
+    task_id = await submit(store)
+    await use(store, task_id, "one")
+    async with reporting(store, time, board):
+        await until(lambda: len(board.said) == 1)
+        await use(store, task_id, "two")
+        await use(store, task_id, "three")
+        time.forward(timedelta(seconds=14))
+        other = await submit(store, 43)
+        await until(lambda: len(board.said) == 2)
+        assert board.said[1].startswith(f"octo/hello#{43}")
+        time.forward(timedelta(seconds=2))
+        await until(lambda: len(board.said) == 3)
+        await use(store, task_id, "four")
+        run = (await store.view(task_id)).run
+        await store.move(run.id, RunState.publishing)
+        await until(lambda: len(board.said) == 4)
+    assert [line.split()[2] for line in board.said if "#42" in line] == ["one", "three", "four"]
+    assert "publishing" in board.said[-1]
+    assert other != task_id
+
+
+async def test_a_place_in_the_queue_is_told_when_others_move(store: Store) -> None:
+    """Nothing happened to the task itself."""
+    board, time = Board("board"), Time()
+    first = await submit(store, 1)
+    await submit(store, 2)
+    async with reporting(store, time, board):
+        await until(lambda: len(board.said) == 2)
+        time.forward(timedelta(minutes=1))
+        await use(store, first, "ls")
+        await until(lambda: "octo/hello#2 queued  0" in board.said)
+
+
+async def test_one_that_hangs_or_breaks_delays_nobody(store: Store) -> None:
+    """Each reporter is on its own."""
+    slow, broken, good, time = Board("slow", gate=asyncio.Event()), Board("broken"), Board("good"), Time()
+    broken.trouble = [ValueError("a bug")] * 99
+    task_id = await submit(store)
+    async with reporting(store, time, slow, broken, good):
+        await until(lambda: len(good.said) == 1)
+        await use(store, task_id, "ls")
+        await in_time(time, lambda: good.said[-1] == "octo/hello#42 running ls None")
+    assert (slow.said, broken.said) == ([], [])
+    assert slow.tries == 1
+
+
+async def test_a_failure_is_tried_again_later_and_more_slowly(store: Store) -> None:
+    """With the newest view, and without a second word once it worked."""
+    board, time = Board("board", trouble=[ValueError("a bug"), ValueError("a bug")]), Time()
+    task_id = await submit(store)
+    async with reporting(store, time, board):
+        await until(lambda: board.tries == 1)
+        await use(store, task_id, "ls")
+        for tries in (2, 3):
+            assert board.tries == tries - 1
+            time.forward(FIRST_BACKOFF * 2 ** (tries - 2) * 1.3)
+            await until(lambda tries=tries: board.tries == tries)  # type: ignore[misc]  # a default argument is a lambda's only way to hold a value
+        await until(lambda: len(board.said) == 1)
+    assert board.said == ["octo/hello#42 running ls None"]
+
+
+async def test_weather_is_waited_for_as_long_as_it_says(store: Store) -> None:
+    """An hour is an hour; meanwhile nothing is asked."""
+    board, time = Board("board", trouble=[TryLater("rain", timedelta(hours=1))]), Time()
+    task_id = await submit(store)
+    other = Board("other")
+    async with reporting(store, time, board, other):
+        await until(lambda: board.tries == 1)
+        time.forward(timedelta(minutes=59))
+        await use(store, task_id, "ls")
+        await until(lambda: len(other.said) >= 2)
+        assert board.tries == 1
+        time.forward(timedelta(minutes=2))
+        await until(lambda: len(board.said) == 1)
+
+
+async def test_what_a_reporter_does_not_want_it_is_not_asked(store: Store) -> None:
+    """It has its reasons."""
+    board, time = Board("board"), Time()
+    await submit(store, 0)
+    await submit(store, 42)
+    async with reporting(store, time, board):
+        await until(lambda: len(board.said) == 1)
+    assert board.tries == 1

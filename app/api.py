@@ -3,8 +3,10 @@
 import hmac
 import json
 import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -23,29 +25,21 @@ LARGEST_BODY = 256 * 1024
 dumps = partial(json.dumps, ensure_ascii=False)
 
 
-class Deeds(Protocol):
-    """What callers may have done. Each raises Refusal with a sentence where it cannot be done."""
+@dataclass(frozen=True, slots=True)
+class Deeds:
+    """What callers may have done. Each raises Refusal with a sentence where it cannot be done.
 
-    async def start(self, url: str) -> TaskId:
-        """Start work on an issue by its address."""
+    `start` takes an issue's URL. `stop` and `decide` give False where there was nothing to stop or to decide.
+    `transcript` gives the text behind a mark, and the mark to go on from, None at the end of an ended run.
+    """
 
-    async def retry(self, task: Task, text: str) -> None:
-        """A new run, with a word more or none."""
-
-    async def steer(self, task: Task, text: str) -> None:
-        """Say something to Claude."""
-
-    async def stop(self, task: Task, text: str) -> bool:
-        """False where nothing runs."""
-
-    async def decide(self, task: Task, allowed: bool, text: str) -> bool:
-        """False where nothing waits for a person."""
-
-    async def diff(self, task: Task) -> str:
-        """What is changed on the branch."""
-
-    async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
-        """The text behind a mark, and the mark to go on from; None at the end of an ended run."""
+    start: Callable[[str], Awaitable[TaskId]]
+    retry: Callable[[Task, str], Awaitable[None]]
+    steer: Callable[[Task, str], Awaitable[None]]
+    stop: Callable[[Task, str], Awaitable[bool]]
+    decide: Callable[[Task, bool, str], Awaitable[bool]]
+    diff: Callable[[Task], Awaitable[str]]
+    transcript: Callable[[TaskView, str | None], Awaitable[tuple[str, str | None]]]
 
 
 class Api:

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from app import web as server
-from app.api import Api, only_with
+from app.api import Api, Deeds, only_with
 from app.live import Live
 from runner.errors import Refusal
 from runner.events import AgentSaid, PullRequestOpened
@@ -52,31 +52,34 @@ class Service:
 
     # What the API has done here is written down, and nothing else happens.
 
-    async def start(self, url: str) -> TaskId:
-        if "issues" not in url:
-            raise Refusal("This is not the address of an issue.")
-        self.done.append(("start", url))
-        return (await self.submit(50)).task.id
+    def deeds(self) -> Deeds:
+        async def start(url: str) -> TaskId:
+            if "issues" not in url:
+                raise Refusal("This is not the address of an issue.")
+            self.done.append(("start", url))
+            return (await self.submit(50)).task.id
 
-    async def retry(self, task: Task, text: str) -> None:
-        self.done.append(("retry", task.id, text))
+        async def retry(task: Task, text: str) -> None:
+            self.done.append(("retry", task.id, text))
 
-    async def steer(self, task: Task, text: str) -> None:
-        self.done.append(("steer", task.id, text))
+        async def steer(task: Task, text: str) -> None:
+            self.done.append(("steer", task.id, text))
 
-    async def stop(self, task: Task, text: str) -> bool:
-        self.done.append(("stop", task.id, text))
-        return self.active
+        async def stop(task: Task, text: str) -> bool:
+            self.done.append(("stop", task.id, text))
+            return self.active
 
-    async def decide(self, task: Task, allowed: bool, text: str) -> bool:
-        self.done.append(("decide", task.id, allowed, text))
-        return self.active
+        async def decide(task: Task, allowed: bool, text: str) -> bool:
+            self.done.append(("decide", task.id, allowed, text))
+            return self.active
 
-    async def diff(self, task: Task) -> str:
-        return "+ é\n"
+        async def diff(_: Task) -> str:
+            return "+ é\n"
 
-    async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
-        return ("first", "1/5") if after is None else ("second", None)
+        async def transcript(_: TaskView, after: str | None) -> tuple[str, str | None]:
+            return ("first", "1/5") if after is None else ("second", None)
+
+        return Deeds(start, retry, steer, stop, decide, diff, transcript)
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         service = Service(store, "", session, live)
         app = server.application()
         app.middlewares.append(only_with(TOKEN))
-        app.add_routes([*Api(store, service).routes(), web.get("/api/live", live.listen)])
+        app.add_routes([*Api(store, service.deeds()).routes(), web.get("/api/live", live.listen)])
 
         async def nothing_wrong() -> dict[str, str]:
             return {}

@@ -33,6 +33,7 @@ class Pages:
 
     store: Store
     browser: aiohttp.ClientSession
+    live: Live
     entrance: Entrance = field(init=False)
     url: str = ""
     later: timedelta = timedelta(0)
@@ -134,9 +135,9 @@ async def open_pages(directory: Path, *, public_url: str | None = None) -> Async
     """Up, with nobody signed in."""
     jar = aiohttp.CookieJar(unsafe=True)  # that is: also for an address without a name
     async with open_store(directory / "cco.db") as store, aiohttp.ClientSession(cookie_jar=jar) as browser:
-        pages = Pages(store, browser)
-        pages.entrance = Entrance(TOKEN, public_url, pages.now)
         live = Live(store)
+        pages = Pages(store, browser, live)
+        pages.entrance = Entrance(TOKEN, public_url, pages.now)
         app = server.application(server.hosts_of(public_url, "127.0.0.1", 0))
         app.middlewares.append(only_with(TOKEN, pages.entrance.admits))
         app.add_routes([*Api(store, pages.deeds()).routes(), web.get("/api/live", live.listen)])

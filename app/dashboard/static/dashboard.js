@@ -59,6 +59,16 @@ function put(fresh) {
   tick();
 }
 
+// What the service answers, or null where it is away: the socket says so, and looks again when it is back.
+async function asked(path) {
+  try {
+    const answer = await fetch(path);
+    return { ok: answer.ok, status: answer.status, next: answer.headers.get("X-Next"), text: await answer.text() };
+  } catch {
+    return null;
+  }
+}
+
 async function look() {
   if (looking) {
     again = true;
@@ -67,13 +77,9 @@ async function look() {
   looking = true;
   do {
     again = false;
-    try {
-      const answer = await fetch(body.dataset.path);
-      if (answer.status === 401) return location.reload();
-      if (answer.ok) put(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    } catch {
-      // The service is away; the socket says so, and looks again when it is back.
-    }
+    const answer = await asked(body.dataset.path);
+    if (answer?.status === 401) return location.reload();
+    if (answer?.ok) put(new DOMParser().parseFromString(answer.text, "text/html"));
     if (task) follow();
     await pause(PAUSE);
   } while (again);
@@ -111,41 +117,31 @@ async function follow() {
   if (facts.sha !== sha) changes(facts.sha);
   if (following) return;
   following = true;
-  try {
-    const screen = document.getElementById("transcript");
-    if (facts.run !== run) {
-      [run, mark] = [facts.run, ""];
-      screen.replaceChildren();
-    }
-    while (mark !== null) {
-      const answer = await fetch(screen.dataset.src + (mark && `?after=${mark}`));
-      if (!answer.ok) break;
-      const [text, next] = [await answer.text(), answer.headers.get("X-Next")];
-      const atEnd = screen.scrollTop + screen.clientHeight > screen.scrollHeight - 40;
-      screen.insertAdjacentHTML("beforeend", text);
-      if (atEnd) screen.scrollTop = screen.scrollHeight;
-      if (!text && next === mark) break;
-      mark = next;
-    }
-  } catch {
-    // As above.
-  } finally {
-    following = false;
+  const screen = document.getElementById("transcript");
+  if (facts.run !== run) {
+    [run, mark] = [facts.run, ""];
+    screen.replaceChildren();
   }
+  while (mark !== null) {
+    const answer = await asked(screen.dataset.src + (mark && `?after=${mark}`));
+    if (!answer?.ok) break;
+    const atEnd = screen.scrollTop + screen.clientHeight > screen.scrollHeight - 40;
+    screen.insertAdjacentHTML("beforeend", answer.text);
+    if (atEnd) screen.scrollTop = screen.scrollHeight;
+    if (!answer.text && answer.next === mark) break;
+    mark = answer.next;
+  }
+  following = false;
 }
 
 async function changes(wanted) {
   sha = wanted;
   const place = document.getElementById("diff");
-  try {
-    const answer = await fetch(place.dataset.src);
-    if (!answer.ok) return;
-    place.replaceChildren();
-    place.insertAdjacentHTML("beforeend", await answer.text());
-    document.getElementById("changes").hidden = false;
-  } catch {
-    sha = "";
-  }
+  const answer = await asked(place.dataset.src);
+  if (!answer?.ok) return;
+  place.replaceChildren();
+  place.insertAdjacentHTML("beforeend", answer.text);
+  document.getElementById("changes").hidden = false;
 }
 
 for (const one of parts()) shown.set(one.id, one.outerHTML);

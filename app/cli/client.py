@@ -69,11 +69,14 @@ class Service:
         except TimeoutError:
             raise Failed(f"the service at {self.address} did not answer within {PATIENCE_SECONDS:.0f} s.") from None
         except (OSError, http.client.HTTPException) as exc:
-            raise Failed(f"the service at {self.address} cannot be asked: {exc or type(exc).__name__}.") from None
+            why = one_line(exc) or type(exc).__name__
+            raise Failed(f"the service at {self.address} cannot be asked: {why}.") from None
         finally:
             connection.close()
         if len(content) > LARGEST_ANSWER:
             raise Failed("the service's answer is too long to be shown.")
+        if answer.length:
+            raise Failed("the service's answer broke off. Try again.")
         if not 200 <= answer.status < 300:
             raise Failed(self._sentence(answer.status, content))
         return Answer(content, answer.getheader("X-Next"))

@@ -1,9 +1,7 @@
 """The main job, whole: a label goes on an issue, and a pull request comes out."""
 
-from datetime import timedelta
-
 from app.demo import story
-from tests.fakes.house import BOT, commits, done, house, waits
+from tests.fakes.house import BOT, house
 
 
 async def test_a_labelled_issue_becomes_a_pull_request_that_people_can_follow() -> None:

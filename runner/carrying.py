@@ -9,7 +9,7 @@ import itertools
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -134,6 +134,7 @@ class Carrier:
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
+        run = replace(run, actor=replace(run.actor, host=task.repository.host))  # for their no-reply address there
         env = launching.environment(rules, run, root)
         confined = self._confined(root, mirror, env) if rules.confinement == "bwrap" else ()
         events = await self._events(run)

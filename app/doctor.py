@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import aiohttp
 import gidgethub
 
-from app import claude_cli, manifest
+from app import claude_cli, manifest, slack_check
 from app.github import GitHub, open_github
 from app.settings import SettingsError, load
 from app.settings_model import Settings, SlackSettings
+from app.slack import open_slack
 from runner.errors import TryLater
 
 PYTHON = (3, 11)
@@ -24,7 +24,7 @@ TMUX = (3, 2)  # attach -f
 FREE_GB = 5
 RECENT_DELIVERIES = 30
 RUN_SECONDS = 20.0
-SLACK_TIMEOUT = aiohttp.ClientTimeout(total=15)
+SLACK_SECONDS = 15.0
 
 # How each system installs a package; the first whose command is there is taken.
 INSTALLERS = {
@@ -217,23 +217,12 @@ async def hooks(client: GitHub, app: Mapping[str, Any], settings: Settings) -> C
 
 
 async def slack(settings: SlackSettings) -> list[Check]:
-    """Slack takes our token, if we have one."""
+    """Slack takes what we have to say, if it is to hear of anything."""
     if settings.bot_token is None:
         return []
-    headers = {"Authorization": f"Bearer {settings.bot_token.get_secret_value()}"}
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=SLACK_TIMEOUT) as session,
-            session.post(f"{settings.api_url}/auth.test", headers=headers) as answer,
-        ):
-            said: dict[str, Any] = await answer.json()
-    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        detail = f"Slack cannot be asked: {type(exc).__name__}"
-        return [Check("slack", ok=False, detail=detail, mend=f"curl -I {settings.api_url}/api.test")]
-    if not said.get("ok"):
-        detail = f"Slack does not take CCO_SLACK_BOT_TOKEN: {said.get('error', 'no reason given')}"
-        return [Check("slack", ok=False, detail=detail, mend="open https://api.slack.com/apps")]
-    return [Check("slack", ok=True, detail=f"{said.get('user')} in {said.get('team')}")]
+    async with open_slack(settings, timeout_seconds=SLACK_SECONDS) as client:
+        found = await slack_check.check(client)
+    return [Check("slack", ok=found.ok, detail=found.detail, mend=found.mend)]
 
 
 def install(package: str) -> str:

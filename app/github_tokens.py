@@ -54,13 +54,13 @@ class Tokens:
         self._app = app
         self._site = site
         self._on_new = on_new
-        self._tokens: TLRUCache[tuple[int, Purpose], Token] = TLRUCache(KEPT, ttu=_until, timer=time.monotonic)
-        self._installations: TTLCache[int, int] = TTLCache(KEPT, INSTALLATION_SECONDS, timer=time.monotonic)
+        self._tokens: TLRUCache[tuple[int | str, Purpose], Token] = TLRUCache(KEPT, ttu=_until, timer=time.monotonic)
+        self._installations: TTLCache[int | str, int] = TTLCache(KEPT, INSTALLATION_SECONDS, timer=time.monotonic)
         self._flying: dict[object, asyncio.Task[Any]] = {}
 
     async def token(self, repository: Repository, purpose: Purpose) -> str:
         """A token that will do for MARGIN at least (or for half its life, where that is short)."""
-        key = (repository.id, purpose)
+        key = (_known_by(repository), purpose)
         kept = self._tokens.get(key)
         if kept is None:
             kept = await self._once(key, lambda: self._new(repository, purpose))
@@ -68,10 +68,11 @@ class Tokens:
 
     async def installation(self, repository: Repository) -> int:
         """The number of the installation that may see the repository."""
-        known = self._installations.get(repository.id)
+        key = _known_by(repository)
+        known = self._installations.get(key)
         if known is not None:
             return known
-        return await self._once(repository.id, lambda: self._look_up(repository))
+        return await self._once(key, lambda: self._look_up(repository))
 
     def drop(self, value: str) -> None:
         """GitHub does not take this token any more."""
@@ -81,9 +82,9 @@ class Tokens:
 
     def forget(self, repository: Repository) -> None:
         """What was known about the repository's installation may be wrong."""
-        self._installations.pop(repository.id, None)
+        self._installations.pop(_known_by(repository), None)
         for purpose in Purpose:
-            self._tokens.pop((repository.id, purpose), None)
+            self._tokens.pop((_known_by(repository), purpose), None)
 
     async def _once(self, key: object, ask: Callable[[], Awaitable[T]]) -> T:
         """Whoever comes while the question is under way waits for the same answer."""
@@ -101,7 +102,7 @@ class Tokens:
             answer = await self._app.post(
                 "/app/installations/{installation_id}/access_tokens",
                 {"installation_id": str(installation)},
-                data={"repository_ids": [repository.id], "permissions": purpose.permissions},
+                data={**_narrowed_to(repository), "permissions": purpose.permissions},
             )
         except gidgethub.BadRequest as exc:
             self.forget(repository)
@@ -109,7 +110,7 @@ class Tokens:
         value = str(answer["token"])
         self._on_new(value)
         token = Token(value, _seconds(datetime.fromisoformat(answer["expires_at"]), datetime.now(UTC)))
-        self._tokens[repository.id, purpose] = token
+        self._tokens[_known_by(repository), purpose] = token
         return token
 
     async def _look_up(self, repository: Repository) -> int:
@@ -119,7 +120,7 @@ class Tokens:
         except gidgethub.BadRequest as exc:
             raise self._refused(exc, repository, None) from exc
         installation = int(answer["id"])
-        self._installations[repository.id] = installation
+        self._installations[_known_by(repository)] = installation
         return installation
 
     def _refused(self, exc: gidgethub.BadRequest, repository: Repository, purpose: Purpose | None) -> Exception:
@@ -137,6 +138,17 @@ class Tokens:
                 f"has the repository. Accept the App's new permissions at {self._site}/settings/installations."
             )
         return exc
+
+
+def _known_by(repository: Repository) -> int | str:
+    """The number that stays with it through a rename; its name, where somebody gave us no more than that."""
+    return repository.id or repository.full_name.lower()
+
+
+def _narrowed_to(repository: Repository) -> dict[str, Any]:
+    if repository.id:
+        return {"repository_ids": [repository.id]}
+    return {"repositories": [repository.full_name.partition("/")[2]]}
 
 
 def _seconds(expires: datetime, now: datetime) -> float:

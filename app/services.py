@@ -20,7 +20,9 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, credentials, logs, web
+from app import api, credentials, doctor, logs, web
+from app.dashboard.pages import add_dashboard
+from app.dashboard.signing_in import Entrance
 from app.deeds import Deeds
 from app.github import GitHub, open_github
 from app.github_lane import INTERVAL
@@ -71,6 +73,7 @@ class Services:
     mirrors: Mirrors
     github: GitHub
     base_url: str
+    sign_in_link: str | None
     failed: asyncio.Future[None]
 
 
@@ -82,6 +85,9 @@ async def serve(settings: Settings) -> int:
     try:
         async with open_services(settings) as services:
             logger.info("listening on %s", services.base_url)
+            if services.sign_in_link is not None:
+                # Not into the log, which goes further than this terminal.
+                print(f"To see the dashboard, open {services.sign_in_link}", flush=True)  # noqa: T201  a command's answer
             services.failed.add_done_callback(lambda _: over.set())
             await over.wait()
             if services.failed.done():
@@ -139,14 +145,19 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
-        server = _server(settings, home, store, inbox, live, deeds)
+        token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
+        keyring.add(token)
+        entrance = Entrance(token, settings.public_url, _now)
+        server = _server(settings, token, entrance, store, inbox, live, deeds)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
             _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
         base_url = settings.model_copy(update={"port": port}).base_url
-        yield Services(settings, store, conductor, engine, mirrors, github, base_url, failed)
+        here = web.loopback_url(settings.host, port)
+        link = here and entrance.link(here)
+        yield Services(settings, store, conductor, engine, mirrors, github, base_url, link, failed)
 
 
 async def _rules(settings: Settings, home: Path, house: House) -> Rules:
@@ -226,26 +237,24 @@ def _handing_on(github: GitHub, conductor: Conductor, store: Store, house: House
     return hand_on
 
 
-def _server(settings: Settings, home: Path, store: Store, inbox: Inbox, live: Live, deeds: Deeds) -> http.Application:
+def _server(
+    settings: Settings, token: str, entrance: Entrance, store: Store, inbox: Inbox, live: Live, deeds: Deeds
+) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
-    given = settings.api_token.get_secret_value() if settings.api_token else None
-    app.middlewares.append(api.only_with(given or credentials.api_token(home)))
+    app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
     app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put).receive_github)
-    app.add_routes(
-        api.Api(
-            store,
-            api.Deeds(
-                start=deeds.start,
-                retry=deeds.retry,
-                steer=deeds.steer,
-                stop=deeds.stop,
-                decide=deeds.decide,
-                diff=deeds.diff,
-                transcript=deeds.transcript,
-            ),
-        ).routes()
+    offered = api.Deeds(
+        start=deeds.start,
+        retry=deeds.retry,
+        steer=deeds.steer,
+        stop=deeds.stop,
+        decide=deeds.decide,
+        diff=deeds.diff,
+        transcript=deeds.transcript,
     )
+    app.add_routes(api.Api(store, offered).routes())
+    add_dashboard(app, store, offered, entrance, lambda: doctor.examine(confinement.why_not))
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
 

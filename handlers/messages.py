@@ -93,7 +93,10 @@ def what_to_do(view: TaskView) -> str:
         case (state, _, _) if state.is_active:
             return "Write `/claude` and what you want to tell Claude, or `/claude stop`."
         case (_, _, Outcome.delivered) if view.pull_request is not None and view.pull_request.state != "open":
-            return "More to do? Reopen the issue and put the label on again, and Claude starts on a new branch."
+            return (
+                "More to do? Reopen the issue, if it is closed, and write `/claude` and what there: "
+                "Claude starts on a new branch."
+            )
         case (_, _, Outcome.delivered):
             return "Want something changed? Write `/claude` and what, and Claude goes on from here."
         case (_, _, Outcome.answered):

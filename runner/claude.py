@@ -143,7 +143,8 @@ def cost(result: Json) -> float:
     """Dollars since the result before: `total_cost_usd` begins again at 0 after a kill."""
     usage = result.get("model_usage_since_last_result")
     models = usage.values() if isinstance(usage, dict) else ()
-    return sum(float(model.get("costUSD") or 0) for model in models if isinstance(model, dict))
+    costs = [model.get("costUSD") for model in models if isinstance(model, dict)]
+    return sum(float(cost) for cost in costs if isinstance(cost, int | float))
 
 
 def lifecycle(line: Json) -> tuple[str, str] | None:

@@ -191,7 +191,7 @@ async def _urls(mirror: Mirror, blob: str) -> set[str] | None:
     try:
         out = await git(*argv, cwd=mirror.path)
     except GitFailed as failure:
-        return set() if failure.exit_code == 1 else None  # 1: there is none
+        return set() if failure.exit_code == 1 and not failure.stderr else None  # 1 and silent: it names none
     entries = out.decode(errors="surrogateescape").split("\0")[:-1]
     return {entry.partition("\n")[2] for entry in entries}
 

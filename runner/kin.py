@@ -41,6 +41,7 @@ def start(
         stderr=subprocess.PIPE,
         pass_fds=pass_fds,
         start_new_session=True,
+        umask=0o022,  # ours is tighter, and no business of the repository's tools
         preexec_fn=die_with_parent,  # noqa: PLW1509 - we have one thread, and no other way to set it
     )
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner import claude, spool
+from runner.checklist import Checklist
 from runner.events import (
     AgentSaid,
     AgentStarted,
@@ -25,23 +26,19 @@ from runner.tools import QUIET, summary
 
 SAID_CHARACTERS = 4000
 ANSWER_CHARACTERS = 60_000
-CHECKLIST_ITEMS = 100
-ITEM_CHARACTERS = 200
-_STATES = frozenset({"pending", "in_progress", "completed"})
+OPTION_CHARACTERS = 200
 
 
 @dataclass(slots=True)
 class Progress:
     """What must be remembered from line to line of one launch; as JSON it outlives the service.
 
-    `items` is the checklist by Claude's own task id, `creating` the calls whose id is not known yet, `answers` the
-    model's answers of this turn by id: their number is the number of turns, as `--max-turns` counts them.
+    `answers` counts the model's answers in this turn, which are turns as `--max-turns` counts them.
     """
 
     launch: int
     worktree: str
-    items: dict[str, ChecklistItem] = field(default_factory=dict)
-    creating: dict[str, str] = field(default_factory=dict)
+    checklist: Checklist = field(default_factory=Checklist)
     last_answer: str = ""
     answers: int = 0
     version: str = ""
@@ -54,11 +51,12 @@ class Progress:
     def from_json(cls, text: str) -> "Progress":
         """The inverse of `to_json`."""
         raw = json.loads(text)
-        raw["items"] = {key: ChecklistItem(**item) for key, item in raw["items"].items()}
+        items = {key: (text, state) for key, (text, state) in raw["checklist"]["items"].items()}
+        raw["checklist"] = Checklist(items, raw["checklist"]["creating"])
         return cls(**raw)
 
 
-def events_of(line: spool.Line, memory: Progress) -> list[Event]:  # noqa: PLR0911 - one answer for each kind of line
+def events_of(line: spool.Line, memory: Progress) -> list[Event]:
     """What this line means; the memory moves on."""
     if line.kind == spool.BUNDLE:
         return [CommitsExported(memory.launch, int(line.data["number"]), str(line.data["sha"]))]
@@ -71,7 +69,7 @@ def events_of(line: spool.Line, memory: Progress) -> list[Event]:  # noqa: PLR09
         case "assistant":
             return _assistant(said, memory)
         case "user":
-            return _tool_results(said, memory)
+            return _checklist(said, memory)
         case "result":
             return [_turn_ended(said, memory)]
         case "command_lifecycle" if said.get("state") == "started":
@@ -94,9 +92,9 @@ def _started(said: dict[str, Any], memory: Progress) -> list[Event]:
 
 
 def _assistant(said: dict[str, Any], memory: Progress) -> list[Event]:
-    found: list[Event] = []
     if not claude.is_main(said):
-        return found  # a sub-agent's words are not Claude's to the person
+        return []  # a sub-agent's words are not Claude's to the person
+    found: list[Event] = []
     answer = claude.message_id(said)
     if answer is not None and answer != memory.last_answer:
         memory.last_answer = answer
@@ -108,65 +106,15 @@ def _assistant(said: dict[str, Any], memory: Progress) -> list[Event]:
     for block in claude.blocks(said, "tool_use"):
         tool, given = str(block.get("name")), block.get("input")
         given = given if isinstance(given, dict) else {}
-        found += _checklist_call(tool, given, str(block.get("id")), memory)
         if tool not in QUIET and tool != claude.QUESTION:
             found.append(ToolUsed(one_line(tool, 60), summary(tool, given, memory.worktree)))
-    return found
+    return found + _checklist(said, memory)
 
 
-def _checklist_call(tool: str, given: dict[str, Any], call: str, memory: Progress) -> list[Event]:
-    """TaskCreate waits for its result, which has the id; TaskUpdate and TodoWrite say it all at once."""
-    if tool == "TaskCreate" and len(memory.creating) < CHECKLIST_ITEMS:
-        memory.creating[call] = one_line(str(given.get("subject", "")), ITEM_CHARACTERS)
-    elif tool == "TaskUpdate":
-        return _update(given, memory)
-    elif tool == "TodoWrite" and isinstance(given.get("todos"), list):
-        todos = [todo for todo in given["todos"] if isinstance(todo, dict)][:CHECKLIST_ITEMS]
-        memory.items = {
-            str(number): ChecklistItem(
-                one_line(str(todo.get("content", "")), ITEM_CHARACTERS), _state(todo.get("status"))
-            )
-            for number, todo in enumerate(todos, 1)
-        }
-        return [_checklist(memory)]
-    return []
-
-
-def _update(given: dict[str, Any], memory: Progress) -> list[Event]:
-    key = str(given.get("taskId"))
-    old = memory.items.get(key)
-    if old is None:
+def _checklist(said: dict[str, Any], memory: Progress) -> list[Event]:
+    if not memory.checklist.is_changed_by(said):
         return []
-    status = given.get("status")
-    if status == "deleted":
-        del memory.items[key]
-        return [_checklist(memory)]
-    text = one_line(str(given["subject"]), ITEM_CHARACTERS) if given.get("subject") else old.text
-    new = ChecklistItem(text, _state(status) if status is not None else old.state)
-    memory.items[key] = new
-    return [_checklist(memory)] if new != old else []
-
-
-def _tool_results(said: dict[str, Any], memory: Progress) -> list[Event]:
-    found: list[Event] = []
-    for block in claude.blocks(said, "tool_result"):
-        subject = memory.creating.pop(str(block.get("tool_use_id")), None)
-        if subject is None or block.get("is_error") or len(memory.items) >= CHECKLIST_ITEMS:
-            continue
-        result = said.get("tool_use_result")
-        task = result.get("task") if isinstance(result, dict) else None
-        if isinstance(task, dict) and task.get("id"):
-            memory.items[str(task["id"])[:20]] = ChecklistItem(subject, "pending")
-            found.append(_checklist(memory))
-    return found
-
-
-def _checklist(memory: Progress) -> ChecklistChanged:
-    return ChecklistChanged(tuple(memory.items.values()))
-
-
-def _state(status: Any) -> str:
-    return status if status in _STATES else "pending"
+    return [ChecklistChanged(tuple(ChecklistItem(text, state) for text, state in memory.checklist.items.values()))]
 
 
 def _turn_ended(said: dict[str, Any], memory: Progress) -> TurnEnded:
@@ -185,7 +133,7 @@ def _asked(said: dict[str, Any], memory: Progress) -> list[Event]:
         ]
     questions = [cut(clean(str(question["question"])), SAID_CHARACTERS) for question in asked.questions[:4]]
     options = [
-        one_line(str(option.get("label", "")), ITEM_CHARACTERS)
+        one_line(str(option.get("label", "")), OPTION_CHARACTERS)
         for question in asked.questions[:1]
         for option in question.get("options") or ()
         if isinstance(option, dict)

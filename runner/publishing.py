@@ -66,7 +66,9 @@ class Publisher:
         if not await mirror.changed(task.base_sha, sha) and task.pushed_sha is None:
             return None
         if sha != task.pushed_sha:
-            findings = tuple(await inspect(mirror, task.base_sha, sha, self._keyring.values))
+            theirs = [await mirror.head(branch) for branch in (task.repository.default_branch, task.branch)]
+            upstream = [head for head in theirs if head is not None]
+            findings = tuple(await inspect(mirror, task.base_sha, sha, self._keyring.values, upstream=upstream))
             held = HeldBack(sha, findings)
             if findings and (held.is_final or not await self._is_allowed(task, sha)):
                 await self._store.record(

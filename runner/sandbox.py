@@ -55,7 +55,7 @@ def argv(
     take-over, on a pty of its own.
     """
     words = [BWRAP, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    words += ["--die-with-parent", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"]
+    words += ["--die-with-parent", "--uid", "1000", "--gid", "1000"]
     if not interactive:
         words += ["--new-session"]
     words += ["--ro-bind", "/usr", "/usr"]

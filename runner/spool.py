@@ -118,6 +118,7 @@ BUNDLE = "bundle"  # {"number": int, "sha": str}
 TAKEN = (
     "taken"  # {"uuid": str, "what": str, "actor": str, "text": str, "allowed": bool}: a control message was carried out
 )
+MERGED = "merged"  # {"sha": str, "clean": bool}: what others pushed was merged, or is Claude's to merge
 ENDED = "ended"  # {"cause": str, "detail": str}: the last line; exit.json follows
 TROUBLE = "trouble"  # {"what": str}: something the operator should know; the launch goes on
 

@@ -1,17 +1,17 @@
 """Tasks, runs, triggers, events and receipts in SQLite. Every change of state and its cause are one transaction."""
 
 import sqlite3
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
+from runner import changes
 from runner import events as happened
 from runner.database import Database, from_text, open_database, to_text
 from runner.deliveries import Deliveries
@@ -31,7 +31,6 @@ from runner.tasks import (
     TriggerKind,
     WaitingFor,
     Wish,
-    check_transition,
 )
 from runner.view import TaskView
 
@@ -88,46 +87,46 @@ class Store:
         A wish whose uuid is known changes nothing, nor does a label on a task that is being worked on.
         """
         async with self._changing() as db:
-            now = to_text(_now())
-            row = await _one(
+            row = await changes.one(
                 db, "SELECT * FROM tasks WHERE source = ? AND identity = ?", subject.source, subject.identity
             )
             if row:
                 task_id = TaskId(row["id"])
-                await _follow_rename(db, task_id, subject, repository)
+                await changes.follow_rename(db, task_id, subject, repository)
             else:
-                task_id = await _insert_task(db, subject, repository, branch, wish, now)
-            known = await _one(db, "SELECT run_id FROM triggers WHERE uuid = ?", wish.uuid)
-            active = await _one(db, f"SELECT id FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+                task_id = await changes.insert_task(db, subject, repository, branch, wish)
+            known = await changes.one(db, "SELECT run_id FROM triggers WHERE uuid = ?", wish.uuid)
+            active = await changes.one(db, f"SELECT id FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
             if known:
                 run_id, kind = RunId(known["run_id"]), Submitted.unchanged
             elif active and wish.kind is TriggerKind.label:
                 run_id, kind = RunId(active["id"]), Submitted.unchanged
             elif active:
                 run_id, kind = RunId(active["id"]), Submitted.joined
-                await _insert_trigger(db, task_id, run_id, wish, joined=True)
+                await changes.insert_trigger(db, task_id, run_id, wish, joined=True)
                 given = happened.InstructionGiven(wish.actor.login, wish.said, wish.uuid)
-                await _append(db, task_id, run_id, given)
+                await changes.append(db, task_id, run_id, given)
             else:
-                run_id, kind = await _queue(db, task_id, wish.kind, wish.actor.login, wish.actor.id), Submitted.queued
-                await _insert_trigger(db, task_id, run_id, wish, joined=False)
+                run_id = await changes.queue(db, task_id, wish.kind, wish.actor.login, wish.actor.id)
+                kind = Submitted.queued
+                await changes.insert_trigger(db, task_id, run_id, wish, joined=False)
         return Submission(await self.task(task_id), await self.run(run_id), kind)
 
     async def claim(self, max_runs: int, max_starting: int) -> Run | None:
         """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
         async with self._database.transaction() as db:
-            counts = await _one(
+            counts = await changes.one(
                 db,
-                f"SELECT count(*) FILTER (WHERE {HOLDS_SLOT}) AS busy, "  # noqa: S608  (constants)
+                f"SELECT count(*) FILTER (WHERE {changes.HOLDS_SLOT}) AS busy, "  # noqa: S608  (constants)
                 f"count(*) FILTER (WHERE state = 'starting') AS starting FROM runs WHERE {ACTIVE}",
             )
             if counts is None or counts["busy"] >= max_runs or counts["starting"] >= max_starting:
                 return None
-            row = await _one(db, f"SELECT id FROM runs WHERE {IN_LINE} ORDER BY id LIMIT 1")  # noqa: S608  (a constant)
+            row = await changes.one(db, f"SELECT id FROM runs WHERE {changes.IN_LINE} ORDER BY id LIMIT 1")  # noqa: S608  (a constant)
             if row is None:
                 return None
             run_id = RunId(row["id"])
-            await _move(db, run_id, RunState.starting)
+            await changes.move(db, run_id, RunState.starting)
         self.feed.ring()  # only now: the conductor claims whenever the bell rings
         return await self.run(run_id)
 
@@ -154,22 +153,22 @@ class Store:
         `outcome` given on the way to publishing is the one intended; the end confirms it.
         """
         async with self._changing() as db:
-            await _move(db, run_id, to, waiting_for, waiting_until, outcome, reason)
-            await _record(db, run_id, because)
+            await changes.move(db, run_id, to, waiting_for, waiting_until, outcome, reason)
+            await changes.record(db, run_id, because)
         return await self.run(run_id)
 
     async def settle(self, run_id: RunId, outcome: Outcome, reason: str) -> Run:
         """End a run. What people said to it and Claude never took up is gathered into the next run."""
         async with self._changing() as db:
-            await _move(db, run_id, outcome.state, outcome=outcome, reason=reason)
-            await _record(db, run_id, (happened.RunSettled(outcome.value, reason),))
+            await changes.move(db, run_id, outcome.state, outcome=outcome, reason=reason)
+            await changes.record(db, run_id, (happened.RunSettled(outcome.value, reason),))
             left = await db.execute_fetchall(
                 "SELECT * FROM triggers WHERE run_id = ? AND joined AND NOT acknowledged ORDER BY id", (run_id,)
             )
             rows = list(left)
             if rows and outcome is not Outcome.stopped:
                 first = trigger_of(rows[0])
-                following = await _queue(db, first.task_id, first.kind, first.actor.login, first.actor.id)
+                following = await changes.queue(db, first.task_id, first.kind, first.actor.login, first.actor.id)
                 await db.executemany(
                     "UPDATE triggers SET run_id = ?, joined = 0 WHERE id = ?", [(following, row["id"]) for row in rows]
                 )
@@ -179,7 +178,7 @@ class Store:
         """Append events, and do to the task's and run's rows what they mean."""
         async with self._changing() as db:
             for event in occurred:
-                await _append(db, task_id, run_id, event)
+                await changes.append(db, task_id, run_id, event)
 
     async def read_on(self, run_id: RunId, reading: Reading, occurred: Sequence[Event]) -> None:
         """What the spool said, and how far it was read, in one transaction: a line is never taken twice."""
@@ -188,7 +187,7 @@ class Store:
                 "UPDATE runs SET spool_offset = ?, progress = ? WHERE id = ?",
                 (reading.offset, reading.progress, run_id),
             )
-            await _record(db, run_id, occurred)
+            await changes.record(db, run_id, occurred)
 
     async def begin_again(self, task_id: TaskId, branch: str) -> Task:
         """A new branch and, in time, a new pull request: the last one was merged or closed."""
@@ -297,7 +296,7 @@ class Store:
         recorded = await self.events(task_id=task_id, limit=-1)
         position: int | None = None
         if runs[-1].state is RunState.queued or runs[-1].waiting_for is WaitingFor.slot:
-            row = await self._one(f"SELECT count(*) AS n FROM runs WHERE {IN_LINE} AND id < ?", runs[-1].id)  # noqa: S608  (a constant)
+            row = await self._one(f"SELECT count(*) AS n FROM runs WHERE {changes.IN_LINE} AND id < ?", runs[-1].id)  # noqa: S608  (a constant)
             position = row["n"] if row else 0
         return TaskView.of(task, runs, recorded, position)
 
@@ -366,7 +365,7 @@ class Store:
         return {}
 
     async def _one(self, sql: str, *values: object) -> aiosqlite.Row | None:
-        return await _one(self._database.reader, sql, *values)
+        return await changes.one(self._database.reader, sql, *values)
 
     async def _all(self, sql: str, *values: object) -> list[aiosqlite.Row]:
         parameters: Any = values[0] if values and isinstance(values[0], dict) else values
@@ -384,178 +383,3 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
     """The store in this file, made or migrated if need be."""
     async with open_database(path) as database:
         yield Store(database)
-
-
-# How long a process is kept for a person to answer before it is ended and its slot is free.
-PATIENCE = timedelta(minutes=10)
-
-# A run that waits for a person keeps its process, and so its slot, until `waiting_until`; other waits have no process.
-HOLDS_SLOT = (
-    "(state IN ('starting', 'running', 'publishing')"
-    " OR (state = 'waiting' AND waiting_for IN ('approval', 'answer') AND waiting_until IS NOT NULL))"
-)
-IN_LINE = "(state = 'queued' OR (state = 'waiting' AND waiting_for = 'slot'))"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-async def _one(db: aiosqlite.Connection, sql: str, *values: object) -> aiosqlite.Row | None:
-    return next(iter(await db.execute_fetchall(sql, values)), None)
-
-
-async def _insert_task(
-    db: aiosqlite.Connection, subject: Subject, repository: Repository, branch: str, wish: Wish, now: str
-) -> TaskId:
-    cursor = await db.execute(
-        "INSERT INTO tasks (source, identity, key, url, title, host, repository_id, repository, clone_url,"
-        " default_branch, requester_login, requester_id, branch, session_id, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(subject.source, subject.identity, subject.key, subject.url, subject.title),
-            *(repository.host, repository.id, repository.full_name, repository.clone_url, repository.default_branch),
-            *(wish.actor.login, wish.actor.id, branch, str(uuid.uuid4()), now, now),
-        ),
-    )
-    return TaskId(cursor.lastrowid or 0)
-
-
-async def _follow_rename(db: aiosqlite.Connection, task_id: TaskId, subject: Subject, repository: Repository) -> None:
-    await db.execute(
-        "UPDATE tasks SET key = ?, url = ?, title = ?, repository = ?, clone_url = ?, default_branch = ? WHERE id = ?",
-        (
-            *(subject.key, subject.url, subject.title),
-            *(repository.full_name, repository.clone_url, repository.default_branch, task_id),
-        ),
-    )
-
-
-async def _queue(db: aiosqlite.Connection, task_id: TaskId, trigger: TriggerKind, login: str, actor_id: int) -> RunId:
-    cursor = await db.execute(
-        "INSERT INTO runs (task_id, state, trigger, actor_login, actor_id, created_at)"
-        " VALUES (?, 'queued', ?, ?, ?, ?)",
-        (task_id, trigger, login, actor_id, to_text(_now())),
-    )
-    run_id = RunId(cursor.lastrowid or 0)
-    await _append(db, task_id, run_id, happened.RunQueued(trigger.value, login))
-    return run_id
-
-
-async def _insert_trigger(
-    db: aiosqlite.Connection, task_id: TaskId, run_id: RunId, wish: Wish, *, joined: bool
-) -> None:
-    await db.execute(
-        "INSERT INTO triggers (task_id, run_id, kind, actor_login, actor_id, instruction, said, uuid, joined,"
-        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(task_id, run_id, wish.kind, wish.actor.login, wish.actor.id),
-            *(wish.instruction, wish.said, wish.uuid, joined, to_text(_now())),
-        ),
-    )
-
-
-async def _move(
-    db: aiosqlite.Connection,
-    run_id: RunId,
-    to: RunState,
-    waiting_for: WaitingFor | None = None,
-    waiting_until: datetime | None = None,
-    outcome: Outcome | None = None,
-    reason: str | None = None,
-) -> None:
-    """The only statement that changes a run's state."""
-    row = await _one(db, "SELECT state FROM runs WHERE id = ?", run_id)
-    if row is None:
-        raise KeyError(f"there is no run {run_id}")
-    check_transition(RunState(row["state"]), to)
-    now = to_text(_now())
-    await db.execute(
-        "UPDATE runs SET state = :to, waiting_for = :waiting_for, waiting_until = :waiting_until,"
-        " started_at = CASE WHEN :to = 'starting' THEN coalesce(started_at, :now) ELSE started_at END,"
-        " ended_at = CASE WHEN :ended THEN :now END,"
-        " outcome = coalesce(:outcome, outcome), reason = coalesce(:reason, reason)"
-        " WHERE id = :run",
-        {
-            "to": to,
-            "waiting_for": waiting_for,
-            "waiting_until": to_text(waiting_until) if waiting_until else None,
-            "ended": not to.is_active,
-            "now": now,
-            "outcome": outcome,
-            "reason": reason,
-            "run": run_id,
-        },
-    )
-    await db.execute(
-        "UPDATE tasks SET updated_at = ? WHERE id = (SELECT task_id FROM runs WHERE id = ?)", (now, run_id)
-    )
-
-
-async def _record(db: aiosqlite.Connection, run_id: RunId, occurred: Sequence[Event]) -> None:
-    if not occurred:
-        return
-    row = await _one(db, "SELECT task_id FROM runs WHERE id = ?", run_id)
-    if row is None:
-        raise KeyError(f"there is no run {run_id}")
-    for event in occurred:
-        await _append(db, TaskId(row["task_id"]), run_id, event)
-
-
-async def _append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | None, event: Event) -> None:
-    """Append one event, and do to the rows what it means."""
-    kind, data = happened.encode(event)
-    now = to_text(_now())
-    await db.execute(
-        "INSERT INTO events (task_id, run_id, at, kind, data) VALUES (?, ?, ?, ?, ?)",
-        (task_id, run_id, now, kind, data),
-    )
-    await db.execute("UPDATE tasks SET updated_at = ? WHERE id = ?", (now, task_id))
-    match event:
-        case happened.InstructionTaken(uuid=known):
-            await db.execute("UPDATE triggers SET acknowledged = 1 WHERE uuid = ?", (known,))
-        case happened.WorkspacePrepared(base_sha=sha, branch=branch):
-            await db.execute("UPDATE tasks SET base_sha = ?, branch = ? WHERE id = ?", (sha, branch, task_id))
-        case happened.BranchPushed(sha=sha):
-            await db.execute("UPDATE tasks SET pushed_sha = ? WHERE id = ?", (sha, task_id))
-        case happened.PullRequestOpened(number=number, url=url):
-            await db.execute(
-                "UPDATE tasks SET pull_request_number = ?, pull_request_url = ?, pull_request_state = 'open',"
-                " pull_request_draft = 1 WHERE id = ?",
-                (number, url, task_id),
-            )
-        case happened.PullRequestReady(number=number):
-            await db.execute(
-                "UPDATE tasks SET pull_request_draft = 0 WHERE id = ? AND pull_request_number = ?", (task_id, number)
-            )
-        case happened.PullRequestClosed(number=number, merged=merged):
-            await db.execute(
-                "UPDATE tasks SET pull_request_state = ? WHERE id = ? AND pull_request_number = ?",
-                ("merged" if merged else "closed", task_id, number),
-            )
-        case happened.RetryPlanned(attempt=attempt):
-            await db.execute("UPDATE runs SET attempt = ? WHERE id = ?", (attempt, run_id))
-        case happened.StopAsked(actor=actor):
-            await db.execute("UPDATE runs SET stop_asked_by = ? WHERE id = ?", (actor, run_id))
-        case happened.TurnEnded(cost_usd=dollars, turns=turns):
-            await db.execute(
-                "UPDATE runs SET cost_usd = cost_usd + ?, turns = turns + ? WHERE id = ?", (dollars, turns, run_id)
-            )
-            await db.execute(
-                "INSERT INTO spending (day, usd) VALUES (?, ?)"
-                " ON CONFLICT (day) DO UPDATE SET usd = usd + excluded.usd",
-                (now[:10], dollars),
-            )
-        case happened.ApprovalAsked() if run_id is not None:
-            await _wait_for_person(db, run_id, WaitingFor.approval)
-        case happened.QuestionAsked() if run_id is not None:
-            await _wait_for_person(db, run_id, WaitingFor.answer)
-        case _:
-            pass
-
-
-async def _wait_for_person(db: aiosqlite.Connection, run_id: RunId, what: WaitingFor) -> None:
-    """Running → waiting, with the process kept for a while. A second question asked meanwhile changes nothing."""
-    row = await _one(db, "SELECT state FROM runs WHERE id = ?", run_id)
-    if row and row["state"] == RunState.running:
-        await _move(db, run_id, RunState.waiting, what, _now() + PATIENCE)

@@ -5,471 +5,27 @@
 It lives on without its terminal, its tmux server and the service; the lock on its spool says that it lives.
 """
 
-import contextlib
 import fcntl
-import json
 import os
-import selectors
 import signal
-import subprocess
 import sys
-import time
+import traceback
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
 
-from runner import claude, exporting, kin, spool
-from runner.journal import Journal
+from runner import exports, kin, spool
+from runner.child import Child
+from runner.launch import Launch
 from runner.pane import Pane
-from runner.spool import Cause, Exit
+from runner.spool import Cause, Exit, Message, Spec
 from runner.text import clean
-from runner.tools import LOOKING
-from runner.transcript import Transcript
 
-MAX_LINE_BYTES = 32 * 1024 * 1024
-MAX_STDERR_BYTES = 256 * 1024
-TICK_SECONDS = 0.1
-HEARTBEAT_SECONDS = 5.0
-EXPORT_PAUSE_SECONDS = 1.0  # between two looks at HEAD while Claude works
-INTERRUPT_SECONDS = 5.0  # from the interrupt to SIGTERM
-TERM_SECONDS = 3.0  # from SIGTERM to SIGKILL
-LEAVE_SECONDS = 20.0  # from the end of standard input to SIGTERM
-GO_ON = "Your work was cut off in the middle. Look at where it stands, and go on with it."
-_STALE_SESSION = ("No conversation found", "is already in use")
-
-
-class Supervisor:
-    """One launch. Everything happens in one thread; what waits, waits in `selectors`."""
-
-    def __init__(self, directory: Path, spec: spool.Spec, pane: Pane) -> None:
-        self.directory = directory
-        self.spec = spec
-        self.pane = pane
-        self.journal = Journal(directory)
-        self.transcript = Transcript(spec.worktree)
-        self.done: set[str] = set()  # control messages that were carried out
-        self.bundles = 0
-        self.exported = spec.base_sha
-        self.dollars = 0.0
-        self.answers = 0
-        self.worked = 0.0  # seconds, without those that a person was waited for
-        self.ending: Cause | None = None
-        self.detail = ""
-        self.stop_signal = False
-        self.stderr_bytes = 0
-        self.beat_at = 0.0
-
-    def run(self) -> Exit:
-        """Carry the launch out, to the end that is then written."""
-        self.pane.show(self.transcript.header(self.spec, self.pane.width))
-        resume = self._session_exists()
-        child = Child(self, resume)
-        code = child.drive()
-        if child.refused_session and self.ending is None:
-            # The session's file was cut off before its first word, or was there and we did not see it.
-            child = Child(self, not resume)
-            code = child.drive()
-        left = kin.kill_all()
-        if left:
-            self.trouble(f"processes that cannot be killed: {left}")
-        self._hand_over(leftovers=True)
-        return self._conclude(code, child)
-
-    def record(self, kind: str, data: dict[str, Any]) -> None:
-        """On disk first, then on the screen."""
-        line = self.journal.write(kind, data)
-        self.pane.show(self.transcript.draw(line, self.pane.width))
-
-    def trouble(self, what: str) -> None:
-        """Something the operator should know; the launch goes on."""
-        self.record(spool.TROUBLE, {"what": clean(what)[:2000]})
-
-    def controls(self) -> list[dict[str, Any]]:
-        """Messages that were dropped since the last look, oldest first."""
-        found = []
-        for name in sorted(path.name for path in (self.directory / "control").iterdir()):
-            if name.startswith(".") or name in self.done:
-                continue
-            self.done.add(name)
-            try:
-                message = json.loads((self.directory / "control" / name).read_bytes())
-                number = str(message["uuid"])
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                self.trouble(f"control message {name} cannot be read: {error}")
-                continue
-            if number not in self.done:
-                self.done.add(number)
-                found.append(message)
-        return found
-
-    def taken(self, message: dict[str, Any]) -> None:
-        """Say that a control message was carried out."""
-        text = message.get("shown") or message.get("text") or message.get("why") or ""
-        data = {"uuid": message["uuid"], "what": message["kind"], "text": str(text)[:4000]}
-        data |= {key: message[key] for key in ("actor", "allowed", "request") if key in message}
-        self.record(spool.TAKEN, data)
-
-    def beat(self, now: float) -> None:
-        """Touch the heartbeat, every few seconds."""
-        if now - self.beat_at >= HEARTBEAT_SECONDS:
-            self.beat_at = now
-            (self.directory / "heartbeat").touch()
-
-    def export(self) -> None:
-        """Hand over what was committed while Claude works on."""
-        self._hand_over(leftovers=False)
-
-    def _hand_over(self, *, leftovers: bool) -> None:
-        try:
-            if leftovers:
-                exporting.commit_leftovers(self.spec)
-            sha = exporting.head(self.spec)
-            if sha == self.exported:
-                return
-            self.bundles += 1
-            exporting.bundle(self.spec, self.directory / "bundles" / str(self.bundles))
-            self.exported = sha
-            self.record(spool.BUNDLE, {"number": self.bundles, "sha": sha})
-        except (exporting.ExportFailed, OSError) as error:
-            self.trouble(f"The work could not be handed over: {error}")
-            if leftovers:
-                self._hand_over(leftovers=False)  # what is committed counts, even if the rest cannot be
-
-    def _session_exists(self) -> bool:
-        """Effects are looked up, not remembered: Claude keeps a session in one file, named after it."""
-        projects = Path(self.spec.claude_dir, "projects")
-        try:
-            return any((project / f"{self.spec.session_id}.jsonl").exists() for project in projects.iterdir())
-        except OSError:
-            return False
-
-    def _conclude(self, code: int | None, child: "Child") -> Exit:
-        result = child.result
-        subtype = (result or {}).get("subtype")
-        if self.ending is None and subtype == "error_max_turns":
-            self.ending, self.detail = Cause.turns, "Claude Code reached the limit of turns"
-        elif self.ending is None and "budget" in str(subtype):
-            self.ending, self.detail = Cause.dollars, "Claude Code reached the limit of dollars"
-        elif self.ending is None and result is None:
-            self.ending = Cause.crashed
-            self.detail = self.detail or f"claude ended with {code} and no result: {child.last_words()}"
-        cause = self.ending or Cause.finished
-        self.record(spool.ENDED, {"cause": cause, "detail": clean(self.detail)[:500]})
-        return Exit(cause, code, clean(self.detail)[:500], result)
-
-
-class Child:
-    """One `claude` process: its pipes, what it was told, what it asked."""
-
-    def __init__(self, launch: Supervisor, resume: bool) -> None:
-        self.launch = launch
-        self.resume = resume
-        self.spec = launch.spec
-        self.result: dict[str, Any] | None = None
-        self.refused_session = False
-        self.open: set[str] = set()  # our messages that Claude has not finished with
-        self.asked: dict[str, claude.Asked] = {}
-        self.calls: dict[str, str] = {}  # tool calls under way, by id
-        self.look_at_head = False
-        self.looked_at = 0.0
-        self.nudged = False
-        self.idle = False  # a turn is over, and no other has begun
-        self.spoke_at = time.monotonic()
-        self.steps: list[tuple[float, signal.Signals]] = []
-        self.outbox = bytearray()
-        self.inbox = bytearray()
-        self.skipping = False
-        self.last_answer = ""
-        self.stderr_tail = bytearray()
-        self.closing = False
-        self.process: subprocess.Popen[bytes] | None = None
-        self.selector = selectors.DefaultSelector()
-
-    def drive(self) -> int | None:
-        """Start it and see it through; its exit code, None where it could not be started."""
-        try:
-            process = self.process = self._start()
-        except (OSError, ValueError) as error:
-            self.launch.detail = f"claude could not be started: {error}"
-            return None
-        self.launch.record(spool.STARTED, {"pid": process.pid, "resumed": self.resume})
-        for message in self.spec.messages:
-            self._tell(message.uuid, message.text)
-        with self.selector:
-            for pipe in (process.stdout, process.stderr):
-                self._register(pipe)
-            if process.stdin is not None:
-                os.set_blocking(process.stdin.fileno(), False)
-            before = time.monotonic()
-            while not self._is_over(process):
-                self._wait()
-                now = time.monotonic()
-                self._tick(now, now - before)
-                before = now
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            _close(pipe)
-        return process.wait()
-
-    def last_words(self) -> str:
-        """The end of what it said on standard error."""
-        lines = clean(self.stderr_tail.decode(errors="replace")).strip().splitlines()
-        return " / ".join(lines[-3:])[-400:] or "nothing on standard error"
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        spec = self.spec
-        variables = dict(claude.ENVIRONMENT)
-        descriptors: list[int] = []
-        if spec.key_file and spec.key_variable:
-            descriptors.append(kin.key_pipe(spec.key_file))
-            variables[claude.KEY_DESCRIPTORS[spec.key_variable]] = str(descriptors[0])
-        words = claude.argv(spec, self.resume)
-        try:
-            if not spec.sandbox:
-                return kin.start(words, cwd=spec.worktree, env={**spec.env, **variables}, pass_fds=descriptors)
-            prefix = [*spec.sandbox, "--chdir", spec.worktree]
-            for name, value in variables.items():
-                prefix += ["--setenv", name, value]
-            return kin.start(
-                [*prefix, *words],
-                cwd=spec.worktree,
-                env={"PATH": os.environ.get("PATH", os.defpath)},
-                pass_fds=descriptors,
-            )
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-
-    def _is_over(self, process: subprocess.Popen[bytes]) -> bool:
-        """It has ended and said all it had to say. A grandchild that holds its pipes open is not waited for."""
-        return process.poll() is not None and not self._pipe_has_more(process)
-
-    def _pipe_has_more(self, process: subprocess.Popen[bytes]) -> bool:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None and not pipe.closed and self._read(pipe):
-                return True
-        return False
-
-    def _register(self, pipe: IO[bytes] | None) -> None:
-        if pipe is not None:
-            os.set_blocking(pipe.fileno(), False)
-            self.selector.register(pipe, selectors.EVENT_READ)
-
-    def _wait(self) -> None:
-        """Until a pipe has something, or a tick is over; then read it."""
-        for key, _ in self.selector.select(TICK_SECONDS):
-            if isinstance(key.fileobj, int):
-                continue
-            self._read(key.fileobj)  # type: ignore[arg-type]  # we register pipes and nothing else
-        self.launch.pane.flush()
-        self._write()
-
-    def _read(self, pipe: IO[bytes]) -> bool:
-        """Take what is there; False when there was nothing."""
-        try:
-            data = os.read(pipe.fileno(), 1 << 18)
-        except BlockingIOError:
-            return False
-        if not data:
-            with contextlib.suppress(KeyError, ValueError):
-                self.selector.unregister(pipe)
-            return False
-        if self.process is not None and pipe is self.process.stderr:
-            self._complain(data)
-        else:
-            self.spoke_at = time.monotonic()
-            self._receive(data)
-        return True
-
-    def _complain(self, data: bytes) -> None:
-        self.stderr_tail = (self.stderr_tail + data)[-4096:]
-        room = MAX_STDERR_BYTES - self.launch.stderr_bytes
-        if room > 0:
-            self.launch.stderr_bytes += len(data)
-            with (self.launch.directory / "stderr.log").open("ab") as file:
-                file.write(data[:room])
-
-    def _receive(self, data: bytes) -> None:
-        """Split into lines; one that is longer than any honest one is skipped, and said so."""
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            self.inbox += data[start:end]
-            start = end + 1
-            raw, self.inbox = bytes(self.inbox), bytearray()
-            if self.skipping:
-                self.skipping = False
-            elif raw.strip():
-                self._hear(raw)
-        self.inbox += data[start:]
-        if len(self.inbox) > MAX_LINE_BYTES:
-            self.inbox.clear()
-            if not self.skipping:
-                self.launch.trouble(f"a line of more than {MAX_LINE_BYTES} bytes was skipped")
-            self.skipping = True
-
-    def _hear(self, raw: bytes) -> None:
-        line = claude.parse(raw)
-        if line is None:
-            self.launch.trouble(f"not a JSON line: {raw[:200].decode(errors='replace')}")
-            return
-        if claude.is_partial(line):
-            return  # a sign of life; the whole block follows
-        self.launch.record(spool.CLAUDE, {"line": line})
-        self._follow(line)
-        if claude.is_result(line):
-            self._turn_over(line)
-
-    def _follow(self, line: claude.Json) -> None:
-        """Keep in mind what is under way."""
-        state = claude.lifecycle(line)
-        if state is not None and state[1] in {"completed", "cancelled"}:
-            self.open.discard(state[0])
-        if state is not None and state[1] == "started":
-            self.idle = False
-        asked = claude.asked(line)
-        if asked is not None:
-            self.asked[asked.request] = asked
-        self.asked.pop(claude.withdrawn(line) or "", None)
-        if claude.is_main(line):
-            answer = claude.message_id(line)
-            if answer is not None and answer != self.last_answer:
-                self.last_answer = answer
-                self.launch.answers += 1
-        for block in claude.blocks(line, "tool_use"):
-            if len(self.calls) < 10_000:
-                self.calls[str(block.get("id"))] = str(block.get("name"))
-        if line.get("type") == "user":
-            for block in claude.blocks(line, "tool_result"):
-                if self.calls.pop(str(block.get("tool_use_id")), "") not in LOOKING:
-                    self.look_at_head = True
-
-    def _turn_over(self, line: claude.Json) -> None:
-        self.result = line
-        self.asked.clear()
-        self.launch.dollars += claude.cost(line)
-        self.idle = True
-        self.open.difference_update(map(str, line.get("user_message_uuids", tuple(self.open))))
-        if "No conversation found" in json.dumps(line.get("errors") or ""):
-            self.refused_session, self.result = True, None
-        self._carry_out()
-        if self.launch.ending is not None or self.refused_session:
-            self._close_stdin()
-
-    def _tick(self, now: float, passed: float) -> None:
-        launch = self.launch
-        launch.beat(now)
-        kin.bury_orphans(self.process.pid if self.process else None)
-        self._carry_out()
-        if self.idle and not self.open:
-            self._close_stdin()
-        if self.asked:
-            self.spoke_at = now  # a person is waited for, and that costs nothing
-        else:
-            launch.worked += passed
-        if launch.ending is None and not self.closing:
-            self._check_limits(now)
-        if not self.open and not self.closing and self.result is None and not self.nudged and launch.ending is None:
-            # Claude knew every message from before the cut, and waits: without a new word it would wait for ever.
-            self.nudged = True
-            self._tell(str(uuid.uuid5(uuid.NAMESPACE_URL, f"{launch.directory}/go-on")), GO_ON)
-        if self.look_at_head and now - self.looked_at > EXPORT_PAUSE_SECONDS and not self.closing:
-            self.look_at_head = False
-            launch.export()
-            self.looked_at = time.monotonic()
-        while self.steps and now >= self.steps[0][0] and self.process is not None:
-            kin.signal_group(self.process, self.steps.pop(0)[1])
-
-    def _check_limits(self, now: float) -> None:
-        limits, launch = self.spec.limits, self.launch
-        if limits.seconds is not None and launch.worked > limits.seconds:
-            self._end(Cause.time, f"{limits.seconds:.0f} seconds of work are over")
-        elif limits.silence_seconds is not None and now - self.spoke_at > limits.silence_seconds:
-            self._end(Cause.silence, f"nothing was heard for {limits.silence_seconds:.0f} seconds")
-        elif limits.turns is not None and launch.answers > limits.turns:
-            self._end(Cause.turns, f"the model answered more than {limits.turns} times")
-        elif limits.dollars is not None and launch.dollars > limits.dollars and self.open:
-            self._end(Cause.dollars, f"${launch.dollars:.2f} of ${limits.dollars:.2f} were spent")
-
-    def _end(self, cause: Cause, detail: str) -> None:
-        """Interrupt first, so that Claude can say what it cost; then by force."""
-        if self.launch.ending is not None:
-            return
-        self.launch.ending, self.launch.detail = cause, detail
-        now = time.monotonic()
-        if self.result is not None and not self.open:
-            self._close_stdin()
-        else:
-            self._say(claude.interrupt("end"))
-        self.steps = [
-            (now + INTERRUPT_SECONDS, signal.SIGTERM),
-            (now + INTERRUPT_SECONDS + TERM_SECONDS, signal.SIGKILL),
-        ]
-
-    def _carry_out(self) -> None:
-        if self.launch.stop_signal and self.launch.ending is None:
-            self._end(Cause.stopped, "the supervisor was told to end")
-        for message in self.launch.controls() if not self.closing else ():
-            self._obey(message)
-
-    def _obey(self, message: dict[str, Any]) -> None:
-        launch = self.launch
-        match message.get("kind"):
-            case "steer":
-                self._tell(str(message["uuid"]), str(message.get("text", "")))
-            case "interrupt":
-                self._say(claude.interrupt(str(message["uuid"])))
-            case "stop":
-                launch.taken(message)
-                self._end(Cause.stopped, str(message.get("why") or "stopped"))
-                return
-            case "permit":
-                asked = self.asked.pop(str(message.get("request")), None)
-                if asked is None:
-                    launch.trouble("an answer came to something that Claude no longer asks")
-                    return
-                self._say(claude.answer(asked, bool(message.get("allowed")), str(message.get("text") or "")))
-            case other:
-                launch.trouble(f"a control message of unknown kind: {str(other)[:40]}")
-                return
-        launch.taken(message)
-
-    def _tell(self, number: str, text: str) -> None:
-        self.open.add(number)
-        self._say(claude.user_message(number, text))
-
-    def _say(self, line: claude.Json) -> None:
-        if not self.closing:
-            self.outbox += json.dumps(line).encode() + b"\n"
-            self._write()
-
-    def _write(self) -> None:
-        pipe = self.process.stdin if self.process else None
-        if pipe is None or pipe.closed:
-            return
-        try:
-            while self.outbox:
-                del self.outbox[: os.write(pipe.fileno(), self.outbox[:65536])]
-        except BlockingIOError:
-            return
-        except OSError:
-            self.outbox.clear()  # it has ended; its exit says the rest
-        if self.closing:
-            _close(pipe)
-
-    def _close_stdin(self) -> None:
-        """The end of its standard input: Claude leaves by itself, or is made to."""
-        if not self.closing:
-            self.closing = True
-            now = time.monotonic()
-            leave = TERM_SECONDS if self.launch.ending else LEAVE_SECONDS
-            self.steps = [(now + leave, signal.SIGTERM), (now + leave + TERM_SECONDS, signal.SIGKILL)]
-            self._write()
-
-
-def _close(pipe: IO[bytes] | None) -> None:
-    if pipe is not None and not pipe.closed:
-        with contextlib.suppress(OSError):  # what could not be flushed has no reader
-            pipe.close()
+MERGE_FIRST = (
+    "Others have pushed commits to this branch meanwhile, and they conflict with yours. Before anything else run "
+    "`git merge {sha}`, resolve the conflicts so that both sides' intentions hold, and commit the merge."
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -485,21 +41,89 @@ def main(arguments: list[str]) -> int:
     if spool.read_exit(directory) is not None:
         sys.stderr.write("This launch has ended already.\n")
         return 1
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, _unmoved)
     kin.adopt_orphans()
     pane = Pane(1)
     pane.hush()
-    supervisor = Supervisor(directory, spool.read_spec(directory), pane)
+    launch = Launch(directory, spool.read_spec(directory), pane)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        supervisor.stop_signal = True
+        launch.stop_signal = True
 
     signal.signal(signal.SIGTERM, stop)
-    ending = supervisor.run()
+    try:
+        ending = carry_out(launch)
+    except Exception as error:  # noqa: BLE001 - a bug of ours, or a full disk: it has one place to be told, and here it is
+        kin.kill_all()
+        with (directory / "stderr.log").open("a") as log:
+            traceback.print_exc(file=log)
+        ending = Exit(Cause.crashed, None, clean(f"the supervisor failed: {error!r}")[:500], None)
     spool.write_exit(directory, ending)
     pane.flush()
     return 0
+
+
+def _unmoved(_number: int, _frame: FrameType | None) -> None:
+    """A handler and not SIG_IGN, which the repository's tools would inherit."""
+
+
+def carry_out(launch: Launch) -> Exit:
+    """Carry the launch out, to the end that is then written."""
+    launch.pane.show(launch.transcript.header(launch.spec, launch.pane.width))
+    _take_in_others_work(launch)
+    child = Child(launch, _session_exists(launch.spec))
+    code = child.drive()
+    if child.refused_session and launch.ending is None:
+        launch.trouble("Claude's session was cut off before its first word, and begins anew.")
+        exports.set_session_aside(launch.spec)
+        child = Child(launch, resume=False)
+        code = child.drive()
+    left = kin.kill_all()
+    if left:
+        launch.trouble(f"processes that cannot be killed: {left}")
+    launch.hand_over(leftovers=True)
+    return _conclude(launch, code, child)
+
+
+def _take_in_others_work(launch: Launch) -> None:
+    """Merge what others pushed to the branch meanwhile; where that conflicts, Claude is asked to."""
+    sha = launch.spec.merge_sha
+    if sha is None:
+        return
+    try:
+        merged = exports.take_in(launch.spec, sha)
+    except (exports.ExportFailed, OSError) as error:
+        launch.trouble(f"What others pushed could not be merged: {error}")
+        merged = False
+    launch.record(spool.MERGED, {"sha": sha, "clean": merged})
+    if not merged:
+        asked = Message(str(uuid.uuid4()), MERGE_FIRST.format(sha=sha))
+        launch.spec = replace(launch.spec, messages=(asked, *launch.spec.messages))
+
+
+def _session_exists(spec: Spec) -> bool:
+    """Effects are looked up, not remembered: Claude keeps a session in one file, named after it."""
+    projects = Path(spec.claude_dir, "projects")
+    try:
+        return any((project / f"{spec.session_id}.jsonl").exists() for project in projects.iterdir())
+    except OSError:
+        return False
+
+
+def _conclude(launch: Launch, code: int | None, child: Child) -> Exit:
+    result = child.result
+    subtype = (result or {}).get("subtype")
+    if launch.ending is None and subtype == "error_max_turns":
+        launch.ending, launch.detail = Cause.turns, "Claude Code reached the limit of turns"
+    elif launch.ending is None and "budget" in str(subtype):
+        launch.ending, launch.detail = Cause.dollars, "Claude Code reached the limit of dollars"
+    elif launch.ending is None and result is None:
+        launch.ending = Cause.crashed
+        launch.detail = launch.detail or f"claude ended with {code} and no result: {child.last_words()}"
+    cause = launch.ending or Cause.finished
+    launch.record(spool.ENDED, {"cause": cause, "detail": clean(launch.detail)[:500]})
+    return Exit(cause, code, clean(launch.detail)[:500], result)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import claude, spool
-from runner.events import ChecklistChanged, ChecklistItem, Event
-from runner.progress import Progress, events_of
+from runner.checklist import Checklist, Item
 from runner.text import clean, cut
 from runner.tools import QUIET, inside, telling
 
@@ -29,14 +28,11 @@ class Transcript:
     """The memory between lines. `draw` gives the text for one line; its `width` is the screen's at that moment."""
 
     worktree: str
-    progress: Progress = field(init=False)
+    checklist: Checklist = field(default_factory=Checklist)
     calls: dict[str, str] = field(default_factory=dict)
     started: float | None = None
     dollars: float = 0.0
-    drawn: tuple[ChecklistItem, ...] = ()
-
-    def __post_init__(self) -> None:
-        self.progress = Progress(0, self.worktree)
+    drawn: tuple[Item, ...] = ()
 
     def header(self, spec: spool.Spec, width: int) -> str:
         """The first thing in the pane: what this is, and how to leave."""
@@ -69,6 +65,9 @@ class Transcript:
                 yield f"{DIM} Claude {how}.{RESET}"
             case spool.BUNDLE:
                 yield f"{GREEN} ⇡ commits up to {str(line.data.get('sha'))[:9]} handed over{RESET}"
+            case spool.MERGED:
+                how = "merged" if line.data.get("clean") else "in conflict: Claude is asked to merge them"
+                yield f"{GREEN} ⇣ commits that others pushed, {how}{RESET}"
             case spool.TAKEN:
                 yield from _taken(line.data, width)
             case spool.TROUBLE:
@@ -79,12 +78,10 @@ class Transcript:
     def _claude(self, said: claude.Json, line: spool.Line, width: int) -> Iterator[str]:
         match said.get("type"):
             case "assistant":
-                yield from self._checklist(events_of(line, self.progress), width)
+                yield from self._checklist(said, width)
                 yield from self._assistant(said, width)
             case "user":
-                changes = events_of(line, self.progress)
-                if not self.progress.creating:  # of a plan that is being made, only the whole is shown
-                    yield from self._checklist(changes, width)
+                yield from self._checklist(said, width)
                 yield from self._results(said, width)
             case "control_request":
                 yield from self._asked(said, width)
@@ -100,19 +97,19 @@ class Transcript:
                 if isinstance(info, dict) and info.get("status") == "rejected":
                     yield f"{REVERSED_YELLOW} The usage limit is reached. {RESET}"
 
-    def _checklist(self, events: list[Event], width: int) -> Iterator[str]:
-        """A new plan whole; afterwards what changed in it."""
-        for event in events:
-            if not isinstance(event, ChecklistChanged):
-                continue
-            fresh = len(event.items) != len(self.drawn)
-            changed = [item for at, item in enumerate(event.items) if fresh or item != self.drawn[at]]
-            self.drawn = event.items
-            if fresh:
-                yield ""
-            for item in changed:
-                mark, colour = _MARKS[item.state]
-                yield f"   {colour}{mark} {_fit(item.text, width - 6)}{RESET}"
+    def _checklist(self, said: claude.Json, width: int) -> Iterator[str]:
+        """A new plan whole, once it is made; afterwards what changed in it."""
+        if not self.checklist.is_changed_by(said) or self.checklist.creating:
+            return
+        items = tuple(self.checklist.items.values())
+        fresh = len(items) != len(self.drawn)
+        changed = [item for at, item in enumerate(items) if fresh or item != self.drawn[at]]
+        self.drawn = items
+        if fresh:
+            yield ""
+        for text, state in changed:
+            mark, colour = _MARKS[state]
+            yield f"   {colour}{mark} {_fit(text, width - 6)}{RESET}"
 
     def _assistant(self, said: claude.Json, width: int) -> Iterator[str]:
         inner = "" if claude.is_main(said) else "  │ "
@@ -232,7 +229,7 @@ def _taken(data: dict[str, Any], width: int) -> Iterator[str]:
                 f"stopped the run{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + YELLOW
             )
         case "permit":
-            word = "allowed it" if data.get("allowed") else "said no"
+            word = ("answered" if text else "allowed it") if data.get("allowed") else "said no"
             colour = GREEN if data.get("allowed") else RED
             yield from _block(f"{word}{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + colour)
 

@@ -69,11 +69,14 @@ class Service:
         except TimeoutError:
             raise Failed(f"the service at {self.address} did not answer within {PATIENCE_SECONDS:.0f} s.") from None
         except (OSError, http.client.HTTPException) as exc:
-            raise Failed(f"the service at {self.address} cannot be asked: {exc or type(exc).__name__}.") from None
+            why = one_line(exc) or type(exc).__name__
+            raise Failed(f"the service at {self.address} cannot be asked: {why}.") from None
         finally:
             connection.close()
         if len(content) > LARGEST_ANSWER:
             raise Failed("the service's answer is too long to be shown.")
+        if answer.length:
+            raise Failed("the service's answer broke off. Try again.")
         if not 200 <= answer.status < 300:
             raise Failed(self._sentence(answer.status, content))
         return Answer(content, answer.getheader("X-Next"))
@@ -98,7 +101,7 @@ def service() -> Service:
     """The service that the settings speak of."""
     settings = settings_or_fail()
     host = "127.0.0.1" if settings.host in ANY_ADDRESS else settings.host
-    return Service(host, settings.port, _token(settings))
+    return Service(host, settings.port, token_of(settings))
 
 
 def settings_or_fail() -> Settings:
@@ -114,7 +117,8 @@ def task_path(reference: str, *rest: str) -> str:
     return "/".join(["/api/tasks", quote(reference, safe=""), *rest])
 
 
-def _token(settings: Settings) -> str:
+def token_of(settings: Settings) -> str:
+    """The API token, as the service has it."""
     if settings.api_token is not None:
         return settings.api_token.get_secret_value()
     path = settings.home / "api-token"

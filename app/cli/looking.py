@@ -103,7 +103,7 @@ def _page(task: dict[str, Any], now: datetime) -> list[str]:
         lines.append(_row("change", _change(change)))
     if run.get("reason"):
         lines.append(_row("ended", one_line(run["reason"])))
-    elif task.get("doing"):
+    elif task.get("doing") and not run.get("ended_at"):
         lines.append(_row("doing", one_line(task["doing"])))
     lines += _checklist(task.get("checklist") or [])
     lines += _waits(task, number)
@@ -120,9 +120,8 @@ def _row(name: str, value: str) -> str:
 
 
 def _change(change: dict[str, Any]) -> str:
-    return "{commits} commits, {files} files, +{insertions} -{deletions}".format(
-        **{name: int(change[name]) for name in ("commits", "files", "insertions", "deletions")}
-    )
+    parts = [words.count(change["commits"], "commit"), words.count(change["files"], "file")]
+    return f"{', '.join(parts)}, +{int(change['insertions'])} -{int(change['deletions'])}"
 
 
 def _checklist(items: list[dict[str, Any]]) -> list[str]:

@@ -69,6 +69,11 @@ def dollars(amount: float) -> str:
     return "<$0.01" if 0 < amount < 0.01 else f"${amount:.2f}"
 
 
+def count(number: int, thing: str) -> str:
+    """`1 commit`, `2 commits`."""
+    return f"{int(number)} {thing}" if number == 1 else f"{int(number)} {thing}s"
+
+
 def pull_request(task: dict[str, Any]) -> str:
     """`#43 open`, or a dash."""
     found = task.get("pull_request")

@@ -62,7 +62,7 @@ async def run(*, once: bool, port: int, real: bool, say: Say = print) -> int:
 @asynccontextmanager
 async def _stage(*, port: int, real: bool, say: Say) -> AsyncIterator[Stage]:
     """Stand-ins and service, up; everything they left is removed at the end."""
-    home = Path(tempfile.mkdtemp(prefix="cco-demo-")).resolve()  # short: sockets have short addresses
+    home = Path(tempfile.mkdtemp(prefix="cco-demo-"))  # short: sockets have short addresses
     try:
         async with AsyncExitStack() as stack:
             world = World(home / "github")

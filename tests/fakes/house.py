@@ -77,7 +77,9 @@ class House:
 
     # What people do
 
-    async def ask(self, title: str, *turns: Turn, body: str = "Please.", by: str = "alice", label: bool = True) -> Issue:
+    async def ask(
+        self, title: str, *turns: Turn, body: str = "Please.", by: str = "alice", label: bool = True
+    ) -> Issue:
         """Open an issue that the model knows an answer to, and label it."""
         if turns:
             self.model.learn(re.escape(title), Script(turns))
@@ -110,9 +112,7 @@ class House:
     def pulls(self, issue: Issue) -> list[Issue]:
         """The pull requests for an issue, by their branch."""
         start = f"claude/issue-{issue.number}-"
-        return [
-            one for one in self.world.pulls_of(self.repository) if one.pull and one.pull.head_ref.startswith(start)
-        ]
+        return [one for one in self.world.pulls_of(self.repository) if one.pull and one.pull.head_ref.startswith(start)]
 
     def branches(self) -> dict[str, str]:
         """What is on GitHub, main apart."""
@@ -211,7 +211,9 @@ class House:
     def agents(self) -> list[int]:
         """The processes of Claude Code that work for this house."""
         wanted = str(self.home).encode()
-        return [pid for pid, argv in _processes() if argv[0].endswith(b"/claude") and any(wanted in one for one in argv)]
+        return [
+            pid for pid, argv in _processes() if argv[0].endswith(b"/claude") and any(wanted in one for one in argv)
+        ]
 
     def sessions(self) -> list[str]:
         """The names of the tmux sessions."""
@@ -432,7 +434,9 @@ def _ours(place: Issue) -> list[Comment]:
 
 def _forms(secret: str) -> list[bytes]:
     """As it is, and in base64 wherever it may begin in what was encoded."""
-    shifted = [base64.b64encode(b"\0" * n + secret.encode())[-(-n * 8 // 6) : (n + len(secret)) * 8 // 6] for n in range(3)]
+    shifted = [
+        base64.b64encode(b"\0" * n + secret.encode())[-(-n * 8 // 6) : (n + len(secret)) * 8 // 6] for n in range(3)
+    ]
     return [secret.encode(), *shifted]
 
 

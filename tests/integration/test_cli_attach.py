@@ -198,3 +198,13 @@ def test_control_c_leaves_a_follower_without_a_trace(terminal: Callable[..., Ter
     assert opened.code() == 0
     assert b"Traceback" not in opened.seen
     assert session.done == []
+
+
+def test_a_diff_is_in_colour_line_by_line(session: Service, terminal: Callable[..., Terminal]) -> None:
+    session.changed = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-old\n+new\n same\n"
+    opened = terminal("diff", "1")
+    assert opened.code() == 0
+    assert b"\x1b[32m+new\x1b[0m" in opened.seen
+    assert b"\x1b[31m-old\x1b[0m" in opened.seen
+    assert b"\x1b[1m+++ b/x\x1b[0m" in opened.seen
+    assert b"\r\n same\r\n" in opened.seen

@@ -111,6 +111,7 @@ def test_work_that_was_held_back_is_shown_with_its_findings(served: Service) -> 
 def test_an_ended_task_shows_why_and_the_answer_and_nothing_to_watch(served: Service) -> None:
     submission = served.submit()
     served.move(submission, RunState.starting, RunState.running)
+    served.record(submission, ToolUsed("Read", "Read: README.md"))
     served.record(submission, TurnEnded(0.01, 1, False, "There was nothing to do."))
     served.move(submission, RunState.publishing)
     served.wait(served.store.settle(submission.run.id, Outcome.answered, "Nothing had to change."))
@@ -118,6 +119,7 @@ def test_an_ended_task_shows_why_and_the_answer_and_nothing_to_watch(served: Ser
     assert "answered, nothing changed" in page
     assert "Nothing had to change." in page
     assert "There was nothing to do." in page
+    assert "README.md" not in page
     assert "cco attach" not in page
 
 

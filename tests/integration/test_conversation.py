@@ -14,6 +14,7 @@ from handlers.policy import CLOSED, NOT_A_WRITER
 from runner import events as happened
 from runner.errors import Refusal, TryLater
 from runner.tasks import Outcome, RunState, TriggerKind
+from tests.contracts.validation import example_deliveries
 from tests.fakes.desk import SECRET, Office, later
 
 
@@ -419,6 +420,14 @@ async def test_a_renamed_repository_keeps_its_tasks(office: Office) -> None:
     (task,) = await office.tasks()
     assert task.subject.key == f"octo/greetings#{issue.number}"
     assert await office.store.find(f"octo/greetings#{issue.number}") == task
+
+
+async def test_every_webhook_that_github_documents_is_understood(office: Office) -> None:
+    """None of them is about us: nothing fails, nothing is said, nothing begins."""
+    for number, (name, payload) in enumerate(example_deliveries()):
+        await dispatch(sansio.Event(payload, event=name, delivery_id=f"{number}"), office.desk())
+    assert await office.tasks() == []
+    assert office.written() == []
 
 
 def test_the_sentences_are_complete() -> None:

@@ -1,11 +1,8 @@
 """The doctor: each thing broken once, and the command that mends it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from app import claude_cli, doctor
 from app.demo.github import World
@@ -13,6 +10,7 @@ from app.demo.github.ledger import Fault
 from app.demo.github.model import App, HookDelivery
 from app.doctor import Check, as_json, examine, render
 from app.settings import load
+from tests.fakes.slack import TOKEN, slack
 
 
 async def confined() -> str | None:
@@ -166,40 +164,17 @@ async def test_webhooks_that_do_not_arrive(environ: dict[str, str], github: Worl
     assert "does its address reach `cco serve`?" in check.detail
 
 
-@asynccontextmanager
-async def slack_that_says(answer: Callable[[web.Request], web.Response]) -> AsyncIterator[str]:
-    app = web.Application()
-
-    async def auth_test(request: web.Request) -> web.Response:
-        return answer(request)
-
-    app.add_routes([web.post("/api/auth.test", auth_test)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/api/"
-    finally:
-        await runner.cleanup()
-
-
 async def test_slack_is_asked_where_it_is_configured(environ: dict[str, str]) -> None:
-    def answer(request: web.Request) -> web.Response:
-        good = request.headers["Authorization"] == "Bearer xoxb-good-token"
-        return web.json_response(
-            {"ok": True, "user": "cco", "team": "octo"} if good else {"ok": False, "error": "invalid_auth"}
-        )
-
-    async with slack_that_says(answer) as url:
-        environ |= {"CCO_SLACK_API_URL": url, "CCO_SLACK_CHANNEL": "C1"}
-        assert await failing(environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-good-token"}) == []
-        [check] = await failing(environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-bad-token"})
-        assert "invalid_auth" in check.detail
-    [check] = await failing(
-        environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-good-token", "CCO_SLACK_API_URL": "http://127.0.0.1:1"}
-    )
-    assert "cannot be asked" in check.detail
+    async with slack() as workspace:
+        environ |= {
+            "CCO_SLACK_API_URL": workspace.url,
+            "CCO_SLACK_CHANNEL": "C0123456789",
+            "CCO_SLACK_BOT_TOKEN": TOKEN,
+        }
+        assert "slack" in [one.name for one in await examine(confined, environ) if one.ok]
+        [check] = await failing(environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-another-token"})
+        assert check.name == "slack"
+        assert check.mend
 
 
 def test_people_read_what_is_wrong_with_its_command_below() -> None:

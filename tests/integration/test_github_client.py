@@ -73,6 +73,13 @@ async def test_a_token_is_for_one_repository_and_for_what_it_is_needed_for(ours:
         await ours.github.of(repository).getitem("/repos/octo/other")
 
 
+async def test_a_repository_known_by_its_name_alone_gets_a_token_of_its_own(ours: Ours) -> None:
+    for name in ("octo/hello", "octo/other"):
+        by_name = Repository("github.com", 0, name, "", "")
+        assert (await ours.github.of(by_name).getitem(f"/repos/{name}"))["full_name"] == name
+    assert [one["repositories"] for one in ours.asked_for_tokens()] == [["hello"], ["other"]]
+
+
 async def test_forty_at_once_ask_for_one_token_and_look_the_installation_up_once(ours: Ours) -> None:
     repository = ours.repository()
     await asyncio.gather(*(ours.github.of(repository).getitem("/repos/octo/hello") for _ in range(40)))

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -39,7 +41,7 @@ async def draining(inbox: Inbox) -> AsyncIterator[None]:
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await condition():
             await asyncio.sleep(0.01)
 
@@ -70,6 +72,47 @@ async def test_puts_that_come_together_share_a_commit_and_each_learns_its_own_an
     assert answers == [True] * 50 + [False] * 2
     assert len(batches) < 5
     assert sum(batches) == 52
+
+
+ACKNOWLEDGE_AND_DIE = """
+import asyncio, os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from app.inbox import Inbox
+from runner.deliveries import Delivery
+from runner.store import open_store
+
+async def main():
+    async with open_store(Path(sys.argv[1])) as store:
+        inbox = Inbox(store.deliveries, None)
+        count = 0
+        async def put(number):
+            nonlocal count
+            await inbox.put(Delivery("github", "1", str(number), "issues", b"{}", datetime.now(UTC)))
+            os.write(1, f"{number}\\n".encode())
+            count += 1
+            if count == 100:
+                os.kill(os.getpid(), signal.SIGKILL)
+        async def sender(first):
+            for number in range(first, 10**9, 20):
+                await put(number)
+        await asyncio.gather(*map(sender, range(20)))
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_acknowledged_survives_a_kill_in_the_middle(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ACKNOWLEDGE_AND_DIE, str(tmp_path / "cco.db"), stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    acknowledged = set(said.decode().split())
+    assert len(acknowledged) == 100
+    async with open_store(tmp_path / "cco.db") as store:
+        stored = {one.delivery_id for one in await store.deliveries.pending(limit=10_000)}
+    assert acknowledged <= stored
 
 
 async def test_the_same_guid_from_another_hook_is_another_delivery(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Our pull request: opened, kept, made ready, spoken to, merged; and those that are not ours."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -211,3 +212,64 @@ def test_graphql_is_beside_rest_or_a_level_up() -> None:
     """On GitHub, and on GitHub Enterprise."""
     assert graphql_of("https://api.github.com") == "https://api.github.com/graphql"
     assert graphql_of("https://github.example/api/v3") == "https://github.example/api/graphql"
+
+
+async def test_a_command_after_it_was_closed_begins_again_as_first_asked(office: Office, issue: Issue) -> None:
+    """On a new branch, in the words that were approved, whatever the issue says by now."""
+    there = pull_of(office, (await office.publish()).number)
+    (before,) = await office.tasks()
+    await office.end(Outcome.delivered)
+    await office.world.act("anna").close(there)
+    await office.world.act("anna").edit_issue(issue, body="EDITED")
+    await office.work()
+    await office.world.act("anna").comment(there, "/claude try it another way")
+    await office.work()
+    (after,) = await office.tasks()
+    assert after.branch == f"{before.branch}-2"
+    told = (await office.instructions())[-1]
+    assert "See the test." in told
+    assert "try it another way" in told
+    assert "EDITED" not in told
+    assert office.comments(there)[0].endswith("\nOn it.")
+
+
+async def test_a_command_on_a_closed_issue_starts_no_new_run(office: Office, issue: Issue) -> None:
+    """It says what to do."""
+    there = pull_of(office, (await office.publish()).number)
+    await office.end(Outcome.delivered)
+    await office.world.act("anna").close(issue)
+    await office.work()
+    await office.world.act("anna").comment(there, "/claude one more thing")
+    await office.work()
+    assert office.comments(there)[0].endswith(policy.CLOSED)
+    assert len((await office.store.view((await office.tasks())[0].id)).runs) == 1
+
+
+async def test_an_archived_repository_is_not_worked_on(office: Office) -> None:
+    """Nothing could be pushed to it."""
+    issue = await office.issue()
+    office.world.repository("octo/hello").archived = True
+    await office.world.act("anna").label(issue, "claude")
+    await office.work()
+    assert await office.tasks() == []
+    assert office.comments(issue)[0].endswith(policy.ARCHIVED)
+
+
+async def test_where_drafts_are_not_to_be_had_it_is_opened_ready(office: Office, issue: Issue) -> None:
+    """Private repositories on GitHub's free plan have none."""
+    refusal = {"message": "Validation Failed", "errors": ["Draft pull requests are not supported in this repository."]}
+    office.world.faults.append(Fault("POST", "/pulls$", 422, body=refusal))
+    opened = await office.publish()
+    assert opened.draft is False
+    assert office.world.ledger.requests("POST", "/repos/octo/hello/pulls")[-1].status == 201
+
+
+async def test_a_race_for_the_same_pull_request_has_one_winner(office: Office, issue: Issue) -> None:
+    """GitHub says that it exists already; then it is found."""
+    (task,) = await office.tasks()
+    await office.push(task.branch, "More\n")
+    view = await office.store.view(task.id)
+    first, second = await asyncio.gather(office.forge().open_pull_request(view), office.forge().open_pull_request(view))
+    assert first == second
+    statuses = [one.status for one in office.world.ledger.requests("POST", "/repos/octo/hello/pulls")]
+    assert sorted(statuses) == [201, 422]

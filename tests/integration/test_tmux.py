@@ -45,7 +45,7 @@ async def test_no_word_is_a_format_a_shell_or_a_command_of_tmux(tmux: Tmux, tmp_
     await tmux.launch(RunId(1), argv, place, {"PATH": "/usr/bin:/bin"})
     await launches.until(lambda: (place / "out").exists() and (place / "out").read_text().endswith("$HOME\n"))
     assert (place / "out").read_text().splitlines() == [str(place), "#(touch sprung)", ";", "a;", "$HOME"]
-    assert not [path for path in tmp_path.rglob("sprung")]
+    assert list(tmp_path.rglob("sprung")) == []
 
 
 async def test_the_pane_has_the_given_environment_and_the_server_no_secret(

@@ -16,6 +16,7 @@ from runner.journal import Journal
 from runner.spool import Cause, Limits, Spec
 from runner.tasks import RunId
 from runner.tmux import Tmux
+from runner.transcript import Transcript, replay
 from tests.integration import launches
 
 LINES = Path(__file__).parents[1] / "fakes" / "claude_lines"
@@ -117,8 +118,6 @@ async def test_the_picture(name: str, tmp_path: Path, tmux: Tmux) -> None:
 
 def test_a_replay_of_the_journal_is_what_the_pane_showed(tmp_path: Path) -> None:
     """The supervisor draws from the very lines that it writes."""
-    from runner.transcript import Transcript, replay
-
     spool.create(tmp_path, spec())
     journal, transcript = Journal(tmp_path), Transcript(WORKTREE)
     shown = transcript.header(spec(), 80)

@@ -20,12 +20,14 @@ from tests.fakes.git_remote import CREDENTIAL, ENVIRONMENT, GitRemote, git_remot
 
 BOT = Identity('cco[bot] "x"', "1+cco[bot]@users.noreply.github.com")
 PERSON = Identity("Ada <evil>\nLovelace", "ada@example.org")
-ODD = {
-    "a file with spaces.txt": "1",
-    "\u00fcn\u00efc\u00f6d\u00e9/\u65e5\u672c.txt": "2",
-    "line\nbreak": "3",
-    "-rf": "4",
-}
+ODD = dict.fromkeys(
+    ("a file with spaces.txt", "\u00fcn\u00efc\u00f6d\u00e9/\u65e5\u672c.txt", "line\nbreak", "-rf"), "1"
+)
+SANDBOX = {key: value for key, value in ENVIRONMENT.items() if not key.startswith(("GIT_AUTHOR", "GIT_COMMITTER"))}
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 @pytest.fixture
@@ -257,6 +259,7 @@ def test_files_are_opened_beneath_the_root_only(tmp_path: Path) -> None:
     for parts in (("out", "secret"), ("leaf",), ("pipe",), ("dir",), ("missing",)):
         with pytest.raises(OSError):  # noqa: PT011 - which errno is the kernel's affair
             open_beneath(root, *parts)
-    for parts in (("..", "secret"), ("dir/file",), ("",), (), ("a\0b",)):
+    wrong: tuple[tuple[str, ...], ...] = (("..", "secret"), ("dir/file",), ("",), (), ("a\0b",))
+    for bad in wrong:
         with pytest.raises(ValueError, match="name"):
-            open_beneath(root, *parts)
+            open_beneath(root, *bad)

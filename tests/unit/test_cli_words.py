@@ -116,3 +116,8 @@ def test_a_cut_never_halves_a_wide_character() -> None:
     assert fit("漢字漢字", 4) == "漢…"
     assert fit("漢字", 4) == "漢字"
     assert fit("plain", 9) == "plain"
+
+
+def test_one_is_not_many() -> None:
+    assert words.count(1, "commit") == "1 commit"
+    assert words.count(0, "file") == "0 files"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.demo import story
 from runner import events, spool
+from runner.checklist import Checklist
 from runner.events import (
     AgentSaid,
     AgentStarted,
@@ -26,6 +27,7 @@ from runner.events import (
 )
 from runner.progress import Progress, events_of
 from runner.spool import Line
+from runner.transcript import Transcript
 
 LINES = Path(__file__).parents[1] / "fakes" / "claude_lines"
 WORKTREE = "/srv/task/work tree é"
@@ -113,7 +115,7 @@ def test_a_list_written_whole_is_a_checklist_too() -> None:
 
 
 def test_a_deleted_line_leaves_the_checklist_and_a_sub_agent_does_not_touch_it() -> None:
-    memory = Progress(1, WORKTREE, items={"1": ChecklistItem("One", "pending")})
+    memory = Progress(1, WORKTREE, checklist=Checklist({"1": ("One", "pending")}))
     block = {"type": "tool_use", "id": "t", "name": "TaskUpdate", "input": {"taskId": "1", "status": "deleted"}}
     message = {"id": "m", "content": [block]}
     assert told([claude_line(type="assistant", message=message, parent_tool_use_id="p")], memory) == []
@@ -151,8 +153,6 @@ TYPES = ("assistant", "user", "system", "result", "control_request", "rate_limit
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON), st.sampled_from(TYPES), JSON)
 def test_no_shape_of_a_line_breaks_it(line: dict[str, Any], kind: str, content: Any) -> None:
-    from runner.transcript import Transcript
-
     blocks = [
         {"type": "tool_use", "name": "AskUserQuestion", "input": content},
         {"type": "tool_result", "content": content},

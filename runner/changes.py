@@ -1,0 +1,201 @@
+"""The statements that change tasks and runs: each inside its caller's transaction, and each in one place."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import aiosqlite
+
+from runner import events as happened
+from runner.database import to_text
+from runner.events import Event
+from runner.tasks import (
+    Outcome,
+    Repository,
+    RunId,
+    RunState,
+    Subject,
+    TaskId,
+    TriggerKind,
+    WaitingFor,
+    Wish,
+    check_transition,
+)
+
+# How long a process is kept for a person to answer before it is ended and its slot is free.
+PATIENCE = timedelta(minutes=10)
+
+# A run that waits for a person keeps its process, and so its slot, until `waiting_until`; other waits have no process.
+HOLDS_SLOT = (
+    "(state IN ('starting', 'running', 'publishing')"
+    " OR (state = 'waiting' AND waiting_for IN ('approval', 'answer') AND waiting_until IS NOT NULL))"
+)
+IN_LINE = "(state = 'queued' OR (state = 'waiting' AND waiting_for = 'slot'))"
+
+
+def now() -> datetime:
+    """The moment that is written down."""
+    return datetime.now(UTC)
+
+
+async def one(db: aiosqlite.Connection, sql: str, *values: object) -> aiosqlite.Row | None:
+    """The first row, if there is one."""
+    return next(iter(await db.execute_fetchall(sql, values)), None)
+
+
+async def insert_task(
+    db: aiosqlite.Connection, subject: Subject, repository: Repository, branch: str, wish: Wish
+) -> TaskId:
+    """A new task, with a session of its own."""
+    at = to_text(now())
+    cursor = await db.execute(
+        "INSERT INTO tasks (source, identity, key, url, title, host, repository_id, repository, clone_url,"
+        " default_branch, requester_login, requester_id, branch, session_id, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(subject.source, subject.identity, subject.key, subject.url, subject.title),
+            *(repository.host, repository.id, repository.full_name, repository.clone_url, repository.default_branch),
+            *(wish.actor.login, wish.actor.id, branch, str(uuid.uuid4()), at, at),
+        ),
+    )
+    return TaskId(cursor.lastrowid or 0)
+
+
+async def follow_rename(db: aiosqlite.Connection, task_id: TaskId, subject: Subject, repository: Repository) -> None:
+    """What people see of the subject and the repository may have changed since."""
+    await db.execute(
+        "UPDATE tasks SET key = ?, url = ?, title = ?, repository = ?, clone_url = ?, default_branch = ? WHERE id = ?",
+        (
+            *(subject.key, subject.url, subject.title),
+            *(repository.full_name, repository.clone_url, repository.default_branch, task_id),
+        ),
+    )
+
+
+async def queue(db: aiosqlite.Connection, task_id: TaskId, trigger: TriggerKind, login: str, actor_id: int) -> RunId:
+    """A new run at the end of the line."""
+    cursor = await db.execute(
+        "INSERT INTO runs (task_id, state, trigger, actor_login, actor_id, created_at)"
+        " VALUES (?, 'queued', ?, ?, ?, ?)",
+        (task_id, trigger, login, actor_id, to_text(now())),
+    )
+    run_id = RunId(cursor.lastrowid or 0)
+    await append(db, task_id, run_id, happened.RunQueued(trigger.value, login))
+    return run_id
+
+
+async def insert_trigger(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId, wish: Wish, *, joined: bool) -> None:
+    """A wish, as part of a run."""
+    await db.execute(
+        "INSERT INTO triggers (task_id, run_id, kind, actor_login, actor_id, instruction, said, uuid, joined,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(task_id, run_id, wish.kind, wish.actor.login, wish.actor.id),
+            *(wish.instruction, wish.said, wish.uuid, joined, to_text(now())),
+        ),
+    )
+
+
+async def move(
+    db: aiosqlite.Connection,
+    run_id: RunId,
+    to: RunState,
+    waiting_for: WaitingFor | None = None,
+    waiting_until: datetime | None = None,
+    outcome: Outcome | None = None,
+    reason: str | None = None,
+) -> None:
+    """The only statement that changes a run's state."""
+    row = await one(db, "SELECT state FROM runs WHERE id = ?", run_id)
+    if row is None:
+        raise KeyError(f"there is no run {run_id}")
+    check_transition(RunState(row["state"]), to)
+    at = to_text(now())
+    await db.execute(
+        "UPDATE runs SET state = :to, waiting_for = :waiting_for, waiting_until = :waiting_until,"
+        " started_at = CASE WHEN :to = 'starting' THEN coalesce(started_at, :now) ELSE started_at END,"
+        " ended_at = CASE WHEN :ended THEN :now END,"
+        " outcome = coalesce(:outcome, outcome), reason = coalesce(:reason, reason)"
+        " WHERE id = :run",
+        {
+            "to": to,
+            "waiting_for": waiting_for,
+            "waiting_until": to_text(waiting_until) if waiting_until else None,
+            "ended": not to.is_active,
+            "now": at,
+            "outcome": outcome,
+            "reason": reason,
+            "run": run_id,
+        },
+    )
+    await record(db, run_id, (happened.RunMoved(to.value, waiting_for.value if waiting_for else None),))
+
+
+async def record(db: aiosqlite.Connection, run_id: RunId, occurred: Sequence[Event]) -> None:
+    """Append a run's events."""
+    if not occurred:
+        return
+    row = await one(db, "SELECT task_id FROM runs WHERE id = ?", run_id)
+    if row is None:
+        raise KeyError(f"there is no run {run_id}")
+    for event in occurred:
+        await append(db, TaskId(row["task_id"]), run_id, event)
+
+
+async def append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | None, event: Event) -> None:
+    """Append one event, and do to the rows what it means."""
+    kind, data = happened.encode(event)
+    at = to_text(now())
+    await db.execute(
+        "INSERT INTO events (task_id, run_id, at, kind, data) VALUES (?, ?, ?, ?, ?)",
+        (task_id, run_id, at, kind, data),
+    )
+    await db.execute("UPDATE tasks SET updated_at = ? WHERE id = ?", (at, task_id))
+    match event:
+        case happened.InstructionTaken(uuid=known):
+            await db.execute("UPDATE triggers SET acknowledged = 1 WHERE uuid = ?", (known,))
+        case happened.WorkspacePrepared(base_sha=sha, branch=branch):
+            await db.execute("UPDATE tasks SET base_sha = ?, branch = ? WHERE id = ?", (sha, branch, task_id))
+        case happened.BranchPushed(sha=sha):
+            await db.execute("UPDATE tasks SET pushed_sha = ? WHERE id = ?", (sha, task_id))
+        case happened.PullRequestOpened(number=number, url=url):
+            await db.execute(
+                "UPDATE tasks SET pull_request_number = ?, pull_request_url = ?, pull_request_state = 'open',"
+                " pull_request_draft = 1 WHERE id = ?",
+                (number, url, task_id),
+            )
+        case happened.PullRequestReady(number=number):
+            await db.execute(
+                "UPDATE tasks SET pull_request_draft = 0 WHERE id = ? AND pull_request_number = ?", (task_id, number)
+            )
+        case happened.PullRequestClosed(number=number, merged=merged):
+            await db.execute(
+                "UPDATE tasks SET pull_request_state = ? WHERE id = ? AND pull_request_number = ?",
+                ("merged" if merged else "closed", task_id, number),
+            )
+        case happened.RetryPlanned(attempt=attempt):
+            await db.execute("UPDATE runs SET attempt = ? WHERE id = ?", (attempt, run_id))
+        case happened.StopAsked(actor=actor):
+            await db.execute("UPDATE runs SET stop_asked_by = ? WHERE id = ?", (actor, run_id))
+        case happened.TurnEnded(cost_usd=dollars, turns=turns):
+            await db.execute(
+                "UPDATE runs SET cost_usd = cost_usd + ?, turns = turns + ? WHERE id = ?", (dollars, turns, run_id)
+            )
+            await db.execute(
+                "INSERT INTO spending (day, usd) VALUES (?, ?)"
+                " ON CONFLICT (day) DO UPDATE SET usd = usd + excluded.usd",
+                (at[:10], dollars),
+            )
+        case happened.ApprovalAsked() if run_id is not None:
+            await _wait_for_person(db, run_id, WaitingFor.approval)
+        case happened.QuestionAsked() if run_id is not None:
+            await _wait_for_person(db, run_id, WaitingFor.answer)
+        case _:
+            pass
+
+
+async def _wait_for_person(db: aiosqlite.Connection, run_id: RunId, what: WaitingFor) -> None:
+    """Running → waiting, with the process kept for a while. A second question asked meanwhile changes nothing."""
+    row = await one(db, "SELECT state FROM runs WHERE id = ?", run_id)
+    if row and row["state"] == RunState.running:
+        await move(db, run_id, RunState.waiting, what, now() + PATIENCE)

@@ -13,7 +13,7 @@ TALKS: list[Turn] = [[Delay(0.4), Use("Bash", {"command": "true"})] for _ in ran
     ("settings", "turns", "why"),
     [
         ({"CCO_LIMITS_TURNS": "3"}, TALKS, "it used all its turns"),
-        ({"CCO_LIMITS_DOLLARS": "0.01"}, TALKS, "it used all its money"),
+        ({"CCO_LIMITS_DOLLARS": "0.1"}, TALKS, "it used all its money"),
         ({"CCO_LIMITS_MINUTES": "0.1", "CCO_LIMITS_SILENCE_MINUTES": "0.1"}, TALKS, "it ran out of time"),
         ({"CCO_LIMITS_SILENCE_MINUTES": "0.05"}, [[waits()]], "nothing was heard from Claude for too long"),
     ],

@@ -39,14 +39,21 @@ async def test_a_known_secret_is_never_pushed_or_posted(encoded: bool) -> None:
     async with house(slack=True) as it:
         secrets = [it.environ[name] for name in ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY")]
         it.handed.update(secrets)
-        issues = []
-        for number, secret in enumerate(secrets):
-            shown = base64.b64encode(b"x" * number + secret.encode()).decode() if encoded else secret
-            leak = commits("leak.txt", f"{shown}\n", f"Keep {shown}")
-            issues.append(await it.ask(f"Leak number {number}", [leak], [done(f"I wrote {shown}.")]))
+        in_file, in_message = (
+            base64.b64encode(b"x" * number + secret.encode()).decode() if encoded else secret
+            for number, secret in enumerate(secrets)
+        )
+        leaks = {
+            "`leak.txt`": commits("leak.txt", f"It is {in_file}\n"),
+            "the message of commit": commits("harmless.txt", message=f"Keep {in_message}"),
+        }
+        issues = {
+            where: await it.ask(f"Leak in {where.strip('`')}", [leak], [done(f"{in_file} and {in_message}.")])
+            for where, leak in leaks.items()
+        }
 
-        for issue in issues:
-            await it.says(issue, "The work was not pushed", "leak.txt")
+        for where, issue in issues.items():
+            await it.says(issue, "The work was not pushed", f"A secret of this service is in {where}")
             assert "Nothing waits" in await it.command(issue, "/claude approve")
             assert it.pulls(issue) == []
         assert it.branches() == {}

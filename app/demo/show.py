@@ -95,6 +95,8 @@ async def _stage(*, port: int, real: bool, say: Say) -> AsyncIterator[Stage]:
             services = await stack.enter_async_context(open_services(settings.load(environ)))
             app.hook_url = f"{services.base_url}/webhooks/github"
             say("  the service      " + services.base_url)
+            if services.sign_in_link is not None:
+                say("  its dashboard    " + services.sign_in_link)
             say("  a GitHub         " + github_url + "  (a stand-in, on this machine only)")
             say(
                 "  the model        "

@@ -19,7 +19,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, credentials, doctor, logs, web
+from app import api, claude_cli, credentials, doctor, logs, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.deeds import Deeds
@@ -104,11 +104,11 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
     """Everything, up and listening. On the way out nothing new is taken in, and agents are left running."""
     if missing := settings.missing_for_serve():
         raise CannotServe("\n".join(missing))
-    os.umask(0o077)  # everything that is written from here on is ours alone
     make_home(settings.home)
     home = settings.home.resolve()
     keyring = Keyring(settings.secrets())
     async with AsyncExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         stack.enter_context(_only_one(home))
         logs.start(settings.log.format, settings.log.level, keyring.redact)
         store = await stack.enter_async_context(open_store(home / "cco.db"))

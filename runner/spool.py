@@ -126,7 +126,7 @@ TROUBLE = "trouble"  # {"what": str}: something the operator should know; the la
 def write_atomically(path: Path, data: bytes) -> None:
     """Readers see all of it or nothing, also after a power cut."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb", opener=_for_us_alone) as file:  # noqa: PTH123  Path.open takes no opener
+    with open(temporary, "wb", opener=_for_us_alone) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -18,11 +18,15 @@ ETC = (
     "mime.types",
     "nsswitch.conf",
     "passwd",
-    "pki",
+    "pki/ca-trust",
+    "pki/tls/certs",
+    "pki/tls/cert.pem",
     "protocols",
     "resolv.conf",
     "services",
-    "ssl",
+    "ssl/cert.pem",
+    "ssl/certs",
+    "ssl/openssl.cnf",
     "timezone",
 )
 ROOTS = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")

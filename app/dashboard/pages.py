@@ -223,7 +223,8 @@ def _of_task(view: TaskView) -> dict[str, Any]:
     explained = view.outcome in {None, Outcome.delivered, Outcome.answered}
     return {
         "asks": asks,
-        "question": drawing.markdown(question(view)) if asks else "",
+        # The answers that it suggests are buttons here.
+        "question": drawing.markdown(view.asked.text if view.asked and view.asked.options else question(view)),
         "answer": drawing.markdown(view.answer) if view.answer and not view.state.is_active else "",
         "said": drawing.markdown(view.said) if view.said and view.state is RunState.running else "",
         "why": "" if explained else view.run.reason,

@@ -45,7 +45,9 @@ async def test_what_is_said_after_the_end_goes_on_in_the_same_conversation() -> 
         return [Say("Before, you asked: " + request.first_text[:20])]
 
     async with house() as it:
-        issue = await it.ask("Boil the egg", [commits("egg.txt")], [done()], [commits("salt.txt")], [done("Salted.")], second)
+        issue = await it.ask(
+            "Boil the egg", [commits("egg.txt")], [done()], [commits("salt.txt")], [done("Salted.")], second
+        )
         await it.says(issue, "Done")
         (pull,) = it.pulls(issue)
         first = it.model.requests[-1]

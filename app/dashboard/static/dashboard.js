@@ -7,6 +7,7 @@ const task = body.dataset.task;
 const ahead = Date.now() - Number(body.dataset.now); // this clock against the server's
 const PAUSE = 300; // between two looks, however much happens
 const LONGEST_WAIT = 15000; // between two attempts to connect
+const SMALL = new Set(["AgentSaid", "ToolUsed", "AgentStarted", "InstructionTaken"]); // and many: no list shows them
 const FOLLOW = 2000; // a transcript also grows between events
 
 let after = Number(body.dataset.after);
@@ -95,8 +96,9 @@ function listen() {
     say("");
   };
   socket.onmessage = (message) => {
-    after = JSON.parse(message.data).id;
-    if (!document.hidden) look();
+    const event = JSON.parse(message.data);
+    after = event.id;
+    if (!document.hidden && (task || !SMALL.has(event.kind))) look();
   };
   socket.onclose = async () => {
     say("reconnecting …");
@@ -138,6 +140,7 @@ async function changes(wanted) {
   sha = wanted;
   const place = document.getElementById("diff");
   const answer = await asked(place.dataset.src);
+  if (!answer) sha = ""; // to be asked for again
   if (!answer?.ok) return;
   place.replaceChildren();
   place.insertAdjacentHTML("beforeend", answer.text);

@@ -254,7 +254,7 @@ def _server(
         transcript=deeds.transcript,
     )
     app.add_routes(api.Api(store, offered).routes())
-    add_dashboard(app, store, offered, entrance, lambda: doctor.examine(confinement.why_not))
+    add_dashboard(app, store, offered, entrance, lambda: doctor.examine_settings(settings, confinement.why_not))
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
 

@@ -101,8 +101,10 @@ class Deeds:
 
     async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
         """What Claude did and said in the latest run, behind a mark (`<launch>/<bytes>`), and the next mark."""
-        launch, _, offset = (after or "1/0").partition("/")
-        number, start = int(launch or 1), int(offset or 0)
+        mark = re.fullmatch(r"(\d{1,9})/(\d{1,15})", after or "1/0")
+        if mark is None:
+            raise Refusal("`after` is not a mark of ours: give the last answer's X-Next, or leave it out.")
+        number, start = int(mark[1]), int(mark[2])
         run = view.run
         directory = self._engine.spool_of(view.task.id, run.id, number)
         if not (directory / "spec.json").exists():

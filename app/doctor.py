@@ -149,7 +149,12 @@ def disk(settings: Settings) -> Check:
     there = next(one for one in [settings.home, *settings.home.parents] if one.exists())
     free = shutil.disk_usage(there).free / 1024**3
     if free < FREE_GB:
-        return Check("disk", ok=False, detail=f"{free:.1f} GB free, {FREE_GB} GB are wanted", mend="cco gc")
+        return Check(
+            "disk",
+            ok=False,
+            detail=f"{free:.1f} GB free, {FREE_GB} GB are wanted",
+            mend="remove the directories of tasks that are over: CCO_HOME/tasks/<id>",
+        )
     return Check("disk", ok=True, detail=f"{free:.0f} GB free")
 
 

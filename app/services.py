@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import importlib.util
 import logging
 import os
 import random
@@ -20,7 +19,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, credentials, doctor, logs, web
+from app import api, claude_cli, credentials, doctor, logs, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.deeds import Deeds
@@ -40,11 +39,12 @@ from handlers.publishing import GitHubForge
 from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
-from runner import carrying, confinement
+from runner import confinement
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
 from runner.launching import Rules
+from runner.means import Means
 from runner.mirror import Mirrors
 from runner.publishing import Publisher
 from runner.secrets import Keyring
@@ -108,6 +108,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
     home = settings.home.resolve()
     keyring = Keyring(settings.secrets())
     async with AsyncExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         stack.enter_context(_only_one(home))
         logs.start(settings.log.format, settings.log.level, keyring.redact)
         store = await stack.enter_async_context(open_store(home / "cco.db"))
@@ -125,7 +126,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         engine = Engine(home, Tmux(home / "tmux.sock"))
         rules = await _rules(settings, home, house)
         conductor = Conductor(
-            carrying.House(
+            Means(
                 store=store,
                 engine=engine,
                 mirrors=mirrors,
@@ -183,7 +184,7 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
     limits = settings.limits
     return Rules(
         bot=house.bot,
-        claude=settings.claude_path or pinned_claude(),
+        claude=_claude(settings),
         confinement="bwrap" if confined else "none",
         refusal=refusal,
         read_only=read_only,
@@ -201,12 +202,11 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
     )
 
 
-def pinned_claude() -> Path:
-    """The CLI that the lock brings, found without importing its package, which takes a second."""
-    package = importlib.util.find_spec("claude_agent_sdk")
-    if package is None or not package.submodule_search_locations:
+def _claude(settings: Settings) -> Path:
+    found = claude_cli.find(settings)
+    if found is None:
         raise CannotServe("the Claude Code CLI is not installed: run ./cco again, or set CCO_CLAUDE_PATH")
-    return Path(package.submodule_search_locations[0]).resolve() / "_bundled" / "claude"
+    return found.resolve()
 
 
 def _model_key(settings: Settings) -> tuple[str, str]:

@@ -52,7 +52,7 @@ class Engine:
             run.id,
             [sys.executable, "-P", "-m", "runner.supervisor", str(directory)],
             cwd=directory,
-            env={"PYTHONPATH": _PACKAGES, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={"PYTHONPATH": _PACKAGES},
         )
 
     async def probe(self, run: Run) -> Launch:

@@ -229,7 +229,7 @@ def _taken(data: dict[str, Any], width: int) -> Iterator[str]:
                 f"stopped the run{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + YELLOW
             )
         case "permit":
-            word = "allowed it" if data.get("allowed") else "said no"
+            word = ("answered" if text else "allowed it") if data.get("allowed") else "said no"
             colour = GREEN if data.get("allowed") else RED
             yield from _block(f"{word}{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + colour)
 

@@ -22,6 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import orjson
 
 from app import settings
@@ -149,6 +150,17 @@ class House:
         await self.until(lambda: all(word in self.status(place) for word in words), seconds)
         return self.status(place)
 
+    async def heard(self) -> None:
+        """Wait until the service has handled everything that GitHub told it."""
+        await self.world.settled()
+        url = str(self.world.apps[self.app_id].hook_url).replace("/webhooks/github", "/metrics")
+        async with aiohttp.ClientSession() as http:
+            while True:
+                async with http.get(url) as answer:
+                    if "\ncco_inbox_depth 0\n" in await answer.text():
+                        return
+                await asyncio.sleep(0.03)
+
     async def answered(self, place: Issue, comment: Comment, count: int = 1) -> str:
         """Wait for the answer to a command."""
         marker = f"<!-- cco:answer={comment.id} -->"
@@ -157,7 +169,7 @@ class House:
             return [one.body for one in _ours(place) if one.body.startswith(marker)]
 
         await self.until(found)
-        await self.world.settled()
+        await self.heard()
         assert len(found()) == count
         return found()[0].partition("\n")[2]
 

@@ -388,7 +388,7 @@ def replay(directory: Path, width: int) -> Iterator[tuple[str, int]]:
 
 
 def part(directory: Path, start: int, width: int) -> tuple[str, int]:
-    """What the lines behind the byte offset `start` add (0: with the header, once there is a line), and where they end."""
+    """What the lines behind the byte offset `start` add (0: with the header, once there is one), and where they end."""
     pieces: list[str] = []
     end = start
     for text, behind in replay(directory, width):

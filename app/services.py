@@ -148,7 +148,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
         token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
         keyring.add(token)
-        entrance = Entrance(token, settings.public_url, _now)
+        entrance = Entrance(token, _now)
         server = _server(settings, token, entrance, store, inbox, live, deeds)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(

@@ -349,7 +349,7 @@ async def _built(
     world = World(root / "github")
     await stack.enter_async_context(checked(world))
     source = {"files": files} if files is not None else {"from_dir": story.SAMPLE}
-    repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)  # type: ignore[arg-type]  # one of two
+    repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)
     secret = secrets.token_hex(20)
     app, private_key = world.add_app("Claude here", hook_secret=secret)
     world.add_installation(app, "octo")
@@ -426,6 +426,12 @@ def _processes() -> Iterable[tuple[int, Sequence[bytes]]]:
                 argv = (entry / "cmdline").read_bytes().split(b"\0")
                 if argv[0]:
                     yield int(entry.name), argv
+
+
+def _parent(pid: int) -> int | None:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    return None  # it has ended
 
 
 def _ours(place: Issue) -> list[Comment]:

@@ -235,7 +235,8 @@ class House:
         service = {os.getpid()} | {one.process.pid for one in self.services}
         for pid, argv in _processes():
             shown = b"\0".join(argv)
-            if pid not in service:
+            # The service holds its secrets in its environment, and what it starts looks like itself for a moment.
+            if pid not in service and (_parent(pid) not in service or argv[1:4] != [b"-m", b"app", b"serve"]):
                 with suppress(OSError):
                     shown += Path(f"/proc/{pid}/environ").read_bytes()
             if any(needle in shown for needle in needles):

@@ -29,7 +29,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
             return 0.5
 
     monkeypatch.setattr(services, "random", SimpleNamespace(Random=Loaded))
-    monkeypatch.setattr(retry, "FIRST_WAIT", timedelta(seconds=2))
+    monkeypatch.setattr(retry, "FIRST_WAIT", timedelta(seconds=1))
     monkeypatch.setattr(retry, "QUOTA_SLACK", timedelta(seconds=1))
     monkeypatch.setattr(reporting, "FIRST_BACKOFF", timedelta(seconds=0.5))
 

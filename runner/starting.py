@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner import sandbox, workspace
 from runner.events import LaunchStarted, WorkspacePrepared
+from runner.exporting import Identity
 from runner.means import Means
 from runner.mirror import Mirror
 from runner.publishing import remote_of
@@ -17,7 +18,7 @@ async def prepare(means: Means, task: Task, run: Run) -> tuple[Mirror, str | Non
     mirror = means.mirrors.of(remote_of(task.repository))
     await mirror.fetch(await means.credentials(task.repository, False))
     root = means.engine.task_root(task.id)
-    bot = means.rules.bot
+    bot = Identity(means.rules.bot.login, means.rules.bot.email)
     if task.base_sha is None:
         base_sha = await mirror.base(task.repository.default_branch)
         branch = await _free_branch(mirror, task.branch)

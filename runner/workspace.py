@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.exporting import Identity
 from runner.git import git
 from runner.mirror import Mirror, checked
-from runner.tasks import Actor
 
 _ATTEMPTS = 20
 _NAME_WHOEVER_ASKED = """\
@@ -54,7 +54,7 @@ class Workspace:
 
 
 async def prepare(
-    mirror: Mirror, root: Path, *, task_id: int, branch: str, base_sha: str, tip_sha: str | None, identity: Actor
+    mirror: Mirror, root: Path, *, task_id: int, branch: str, base_sha: str, tip_sha: str | None, identity: Identity
 ) -> Workspace:
     """Make the workspace at `root` with `branch` checked out at the tip (else the base); leave a whole one untouched.
 
@@ -93,14 +93,14 @@ async def remove(mirror: Mirror, root: Path, *, task_id: int) -> None:
     await mirror.unpin(task_id)
 
 
-async def _make(fresh: Workspace, mirror: Mirror, branch: str, sha: str, identity: Actor) -> None:
+async def _make(fresh: Workspace, mirror: Mirror, branch: str, sha: str, identity: Identity) -> None:
     fresh.home.mkdir(mode=0o700)
     fresh.claude.mkdir(mode=0o700)
     await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", os.fspath(fresh.vault))
     (fresh.vault / "objects/info").mkdir(exist_ok=True)
     (fresh.vault / "objects/info/alternates").write_text(f"{mirror.path / 'objects'}\n")
     with (fresh.vault / "config").open("a") as config:
-        name, email = _quoted(identity.login), _quoted(identity.email)
+        name, email = _quoted(identity.name), _quoted(identity.email)
         config.write(f"[user]\n\tname = {name}\n\temail = {email}\n[gc]\n\tauto = 0\n")
     # The agent's own git runs this, in its sandbox: whoever asked is named in every commit.
     hook = fresh.vault / "hooks/prepare-commit-msg"

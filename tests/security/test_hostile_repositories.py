@@ -79,7 +79,7 @@ async def test_hooks_filters_monitors_and_repointing_run_nothing_in_the_service(
     scene.write("file", "1")
     scene.commit()
     vault = scene.workspace.vault
-    (vault / "hooks").mkdir()
+    (vault / "hooks").mkdir(exist_ok=True)
     for hook in ("post-checkout", "pre-push", "reference-transaction", "post-update", "pre-receive", "pre-auto-gc"):
         (vault / "hooks" / hook).symlink_to(trap)
     settings = ("core.fsmonitor", "filter.evil.clean", "filter.evil.smudge", "diff.evil.textconv", "diff.external",

@@ -39,6 +39,7 @@ async def why_not(binary: str = sandbox.BWRAP) -> str | None:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            env={"PATH": sandbox.PATH},
         )
     except FileNotFoundError:
         return f"bubblewrap is not installed. To mend it: {_INSTALL}"

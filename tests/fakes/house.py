@@ -230,7 +230,9 @@ class House:
 
     def watch(self) -> None:
         """Look once at the process table: how many agents, and whether a secret is in sight."""
-        self.most_agents = max(self.most_agents, len(self.agents()))
+        worktree = f"--add-dir={self.home}/tasks/".encode()
+        at_work = {word for _, argv in _processes() for word in argv if word.startswith(worktree)}
+        self.most_agents = max(self.most_agents, len(at_work))
         needles = [one.encode() for one in self.secrets() - self.handed]
         service = {os.getpid()} | {one.process.pid for one in self.services}
         for pid, argv in _processes():

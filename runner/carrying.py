@@ -34,7 +34,7 @@ from runner.tasks import Outcome, Run, RunId, RunState, Task, WaitingFor
 logger = logging.getLogger(__name__)
 
 # How often a spool is looked at, and how often its supervisor's lock.
-LOOK = timedelta(milliseconds=100)
+LOOK = timedelta(milliseconds=50)
 PROBE = timedelta(seconds=1)
 
 

@@ -209,11 +209,12 @@ class House:
     # What one sees on the machine
 
     def agents(self) -> list[int]:
-        """The processes of Claude Code that work for this house."""
+        """The processes of Claude Code that work for this house. What one starts looks like itself for a moment."""
         wanted = str(self.home).encode()
-        return [
+        found = {
             pid for pid, argv in _processes() if argv[0].endswith(b"/claude") and any(wanted in one for one in argv)
-        ]
+        }
+        return [pid for pid in found if _parent(pid) not in found]
 
     def sessions(self) -> list[str]:
         """The names of the tmux sessions."""

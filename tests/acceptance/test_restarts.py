@@ -22,7 +22,7 @@ async def test_a_killed_service_finds_its_agents_again_and_does_nothing_twice() 
         await it.start()
         await it.says(quick, "Done")
         await it.says(slow, "Claude is working on this")
-        assert it.agents() == [still_there]
+        await it.until(lambda: it.agents() == [still_there])
         it.let_go("slow")
         await it.says(slow, "Done")
 
@@ -43,6 +43,7 @@ async def test_a_service_that_is_told_to_end_ends_soon_and_the_next_one_takes_ov
     async with house(separate=True) as it:
         issue = await it.ask("Survive an upgrade", [commits(), waits()], [done()])
         await it.until(lambda: it.pulls(issue))
+        await it.until(lambda: len(it.agents()) == 1)
         agents = it.agents()
 
         second = it.spawn()
@@ -53,7 +54,7 @@ async def test_a_service_that_is_told_to_end_ends_soon_and_the_next_one_takes_ov
         assert "Traceback" not in said
 
         assert await it.end(it.services[0], signal.SIGTERM, seconds=10) == 0
-        assert it.agents() == agents
+        await it.until(lambda: it.agents() == agents)
         assert it.sessions() == ["r1"]
 
         await it.start()

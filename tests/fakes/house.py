@@ -231,13 +231,16 @@ class House:
 
     def watch(self) -> None:
         """Look once at the process table: how many agents, and whether a secret is in sight."""
-        self.most_agents = max(self.most_agents, len(self.agents()))
+        worktree = f"--add-dir={self.home}/tasks/".encode()
+        at_work = {word for _, argv in _processes() for word in argv if word.startswith(worktree)}
+        self.most_agents = max(self.most_agents, len(at_work))
         needles = [one.encode() for one in self.secrets() - self.handed]
         service = {os.getpid()} | {one.process.pid for one in self.services}
         for pid, argv in _processes():
             shown = b"\0".join(argv)
-            # The service holds its secrets in its environment, and what it starts looks like itself for a moment.
-            if pid not in service and (_parent(pid) not in service or argv[1:4] != [b"-m", b"app", b"serve"]):
+            # The service has its secrets in its environment, and so have the short commands that it starts itself; what
+            # works for a task descends from tmux.
+            if not service & set(_line(pid)):
                 with suppress(OSError):
                     shown += Path(f"/proc/{pid}/environ").read_bytes()
             if any(needle in shown for needle in needles):
@@ -428,6 +431,14 @@ def _processes() -> Iterable[tuple[int, Sequence[bytes]]]:
                 argv = (entry / "cmdline").read_bytes().split(b"\0")
                 if argv[0]:
                     yield int(entry.name), argv
+
+
+def _line(pid: int) -> Iterable[int]:
+    """The process itself, its parent, and so on."""
+    above: int | None = pid
+    while above:
+        yield above
+        above = _parent(above)
 
 
 def _parent(pid: int) -> int | None:

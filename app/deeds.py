@@ -101,15 +101,17 @@ class Deeds:
 
     async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
         """What Claude did and said in the latest run, behind a mark (`<launch>/<bytes>`), and the next mark."""
-        launch, _, offset = (after or "1/0").partition("/")
-        number, start = int(launch or 1), int(offset or 0)
+        mark = re.fullmatch(r"(\d{1,9})/(\d{1,15})", after or "1/0")
+        if mark is None:
+            raise Refusal("`after` is not a mark of ours: give the last answer's X-Next, or leave it out.")
+        number, start = int(mark[1]), int(mark[2])
         run = view.run
         directory = self._engine.spool_of(view.task.id, run.id, number)
         if not (directory / "spec.json").exists():
             return "", None if not run.state.is_active else f"{number}/{start}"
         text, end = await asyncio.to_thread(transcript.part, directory, start, WIDTH)
         if text or end != start:
-            return text, f"{number}/{end}"
+            return self._house.redact(text), f"{number}/{end}"
         if number < run.launch:
             return "", f"{number + 1}/0"
         return "", f"{number}/{end}" if run.state.is_active else None

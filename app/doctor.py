@@ -61,8 +61,12 @@ async def examine(why_not_confined: WhyNot, environ: Mapping[str, str] | None = 
         settings = load(environ)
     except SettingsError as exc:
         return [*tools, *(Check("settings", ok=False, detail=line, mend=_mend_of(line)) for line in exc.lines)]
+    return [*tools, *await examine_settings(settings, why_not_confined)]
+
+
+async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list[Check]:
+    """What these settings need, and whether it is there."""
     return [
-        *tools,
         await claude(settings),
         await confinement(settings, why_not_confined),
         home(settings),
@@ -145,7 +149,12 @@ def disk(settings: Settings) -> Check:
     there = next(one for one in [settings.home, *settings.home.parents] if one.exists())
     free = shutil.disk_usage(there).free / 1024**3
     if free < FREE_GB:
-        return Check("disk", ok=False, detail=f"{free:.1f} GB free, {FREE_GB} GB are wanted", mend="cco gc")
+        return Check(
+            "disk",
+            ok=False,
+            detail=f"{free:.1f} GB free, {FREE_GB} GB are wanted",
+            mend="remove the directories of tasks that are over: CCO_HOME/tasks/<id>",
+        )
     return Check("disk", ok=True, detail=f"{free:.0f} GB free")
 
 

@@ -121,7 +121,7 @@ class Inbox:
                     log.warning("left for later, in %.0f s: %s", wait.total_seconds(), weather)
                     return wait
                 error = traceback.format_exc()
-                log.exception("%s was parked; `replay` hands it on again", delivery.event)
+                log.exception("%s was parked: the delivery is kept, with this", delivery.event)
             try:
                 await self._deliveries.settle(delivery.id, error)
             except sqlite3.Error:

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import importlib.util
 import logging
 import os
 import random
@@ -20,7 +19,9 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, credentials, logs, web
+from app import api, claude_cli, credentials, doctor, logs, web
+from app.dashboard.pages import add_dashboard
+from app.dashboard.signing_in import Entrance
 from app.deeds import Deeds
 from app.github import GitHub, open_github
 from app.github_lane import INTERVAL
@@ -38,11 +39,12 @@ from handlers.publishing import GitHubForge
 from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
-from runner import carrying, confinement
+from runner import confinement
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
 from runner.launching import Rules
+from runner.means import Means
 from runner.mirror import Mirrors
 from runner.publishing import Publisher
 from runner.secrets import Keyring
@@ -71,6 +73,7 @@ class Services:
     mirrors: Mirrors
     github: GitHub
     base_url: str
+    sign_in_link: str | None
     failed: asyncio.Future[None]
 
 
@@ -82,6 +85,9 @@ async def serve(settings: Settings) -> int:
     try:
         async with open_services(settings) as services:
             logger.info("listening on %s", services.base_url)
+            if services.sign_in_link is not None:
+                # Not into the log, which goes further than this terminal.
+                print(f"To see the dashboard, open {services.sign_in_link}", flush=True)  # noqa: T201  a command's answer
             services.failed.add_done_callback(lambda _: over.set())
             await over.wait()
             if services.failed.done():
@@ -102,6 +108,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
     home = settings.home.resolve()
     keyring = Keyring(settings.secrets())
     async with AsyncExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         stack.enter_context(_only_one(home))
         logs.start(settings.log.format, settings.log.level, keyring.redact)
         store = await stack.enter_async_context(open_store(home / "cco.db"))
@@ -119,7 +126,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         engine = Engine(home, Tmux(home / "tmux.sock"))
         rules = await _rules(settings, home, house)
         conductor = Conductor(
-            carrying.House(
+            Means(
                 store=store,
                 engine=engine,
                 mirrors=mirrors,
@@ -139,14 +146,19 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
-        server = _server(settings, home, store, inbox, live, deeds)
+        token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
+        keyring.add(token)
+        entrance = Entrance(token, _now)
+        server = _server(settings, token, entrance, store, inbox, live, deeds)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
             _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
         base_url = settings.model_copy(update={"port": port}).base_url
-        yield Services(settings, store, conductor, engine, mirrors, github, base_url, failed)
+        here = web.loopback_url(settings.host, port)
+        link = here and entrance.link(here)
+        yield Services(settings, store, conductor, engine, mirrors, github, base_url, link, failed)
 
 
 async def _rules(settings: Settings, home: Path, house: House) -> Rules:
@@ -172,7 +184,7 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
     limits = settings.limits
     return Rules(
         bot=house.bot,
-        claude=settings.claude_path or pinned_claude(),
+        claude=_claude(settings),
         confinement="bwrap" if confined else "none",
         refusal=refusal,
         read_only=read_only,
@@ -190,12 +202,11 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
     )
 
 
-def pinned_claude() -> Path:
-    """The CLI that the lock brings, found without importing its package, which takes a second."""
-    package = importlib.util.find_spec("claude_agent_sdk")
-    if package is None or not package.submodule_search_locations:
+def _claude(settings: Settings) -> Path:
+    found = claude_cli.find(settings)
+    if found is None:
         raise CannotServe("the Claude Code CLI is not installed: run ./cco again, or set CCO_CLAUDE_PATH")
-    return Path(package.submodule_search_locations[0]).resolve() / "_bundled" / "claude"
+    return found.resolve()
 
 
 def _model_key(settings: Settings) -> tuple[str, str]:
@@ -226,26 +237,24 @@ def _handing_on(github: GitHub, conductor: Conductor, store: Store, house: House
     return hand_on
 
 
-def _server(settings: Settings, home: Path, store: Store, inbox: Inbox, live: Live, deeds: Deeds) -> http.Application:
+def _server(
+    settings: Settings, token: str, entrance: Entrance, store: Store, inbox: Inbox, live: Live, deeds: Deeds
+) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
-    given = settings.api_token.get_secret_value() if settings.api_token else None
-    app.middlewares.append(api.only_with(given or credentials.api_token(home)))
+    app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
     app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put).receive_github)
-    app.add_routes(
-        api.Api(
-            store,
-            api.Deeds(
-                start=deeds.start,
-                retry=deeds.retry,
-                steer=deeds.steer,
-                stop=deeds.stop,
-                decide=deeds.decide,
-                diff=deeds.diff,
-                transcript=deeds.transcript,
-            ),
-        ).routes()
+    offered = api.Deeds(
+        start=deeds.start,
+        retry=deeds.retry,
+        steer=deeds.steer,
+        stop=deeds.stop,
+        decide=deeds.decide,
+        diff=deeds.diff,
+        transcript=deeds.transcript,
     )
+    app.add_routes(api.Api(store, offered).routes())
+    add_dashboard(app, store, offered, entrance, lambda: doctor.examine_settings(settings, confinement.why_not))
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
 

@@ -50,6 +50,14 @@ def hosts_of(public_url: str | None, host: str, port: int) -> list[str]:
     return [*public, *listening]
 
 
+def loopback_url(host: str, port: int) -> str | None:
+    """Where this machine's own browser reaches what listens on `host`, if it can by loopback."""
+    address = f"[{host}]" if ":" in host else host
+    if _is_any(host):
+        address = "127.0.0.1"
+    return f"http://{address}:{port}" if is_loopback(address) else None
+
+
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Listen for as long as the block runs; yields the port, which is free choice where `port` is 0."""

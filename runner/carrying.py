@@ -5,39 +5,30 @@ Every step looks at what is there before it acts, so that after a restart the ru
 
 import asyncio
 import contextlib
-import itertools
 import logging
-import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from runner import launching, retry, sandbox, spool, workspace
-from runner.engine import Engine, Launch
+from runner import history, launching, retry, spool, starting
+from runner.engine import Launch
 from runner.errors import Refusal, TryLater
 from runner.events import (
-    ApprovalAsked,
     BranchPushed,
     CommitsExported,
-    Decided,
     Event,
     LaunchEnded,
     LaunchLost,
     LaunchStarted,
-    QuestionAsked,
     QuotaReached,
     Recorded,
     RetryPlanned,
-    WorkspacePrepared,
+    ToolUsed,
     with_text,
 )
-from runner.launching import Rules
-from runner.mirror import Mirror, Mirrors
+from runner.means import Means
 from runner.progress import Progress, events_of
-from runner.publishing import Credentials, Publisher, remote_of
-from runner.secrets import Keyring
-from runner.store import Reading, Store
+from runner.store import Reading
 from runner.tasks import Outcome, Run, RunId, RunState, Task, WaitingFor
 
 logger = logging.getLogger(__name__)
@@ -47,32 +38,17 @@ LOOK = timedelta(milliseconds=50)
 PROBE = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What a run needs to be carried out."""
-
-    store: Store
-    engine: Engine
-    mirrors: Mirrors
-    publisher: Publisher
-    credentials: Credentials
-    rules: Rules
-    keyring: Keyring
-    host: sandbox.Host
-    dice: random.Random
-    now: Callable[[], datetime]
-
-
 class Carrier:
     """One run on its way. `poke` wakes it when something was said to it."""
 
-    def __init__(self, house: House, run_id: RunId) -> None:
-        self._house = house
-        self._store = house.store
-        self._engine = house.engine
+    def __init__(self, means: Means, run_id: RunId) -> None:
+        self._means = means
+        self._store = means.store
+        self._engine = means.engine
         self._run_id = run_id
         self._poke = asyncio.Event()
         self._publishing: asyncio.Task[None] | None = None
+        self._is_ours = True
 
     def poke(self) -> None:
         """A stop, an answer or an instruction is in the store."""
@@ -80,7 +56,14 @@ class Carrier:
 
     async def carry(self) -> None:
         """Until the run has ended, or waits in line for a slot."""
-        while True:
+        try:
+            await self._carry()
+        finally:
+            if self._publishing is not None:
+                self._publishing.cancel()
+
+    async def _carry(self) -> None:
+        while self._is_ours:
             run = await self._store.run(self._run_id)
             task = await self._store.task(run.task_id)
             match run.state:
@@ -109,20 +92,20 @@ class Carrier:
         """Prepare the workspace and start the supervisor, unless one was started before we were."""
         if await self._stop_at_rest(run):
             return
-        known = _launches(await self._events(run))
+        known = history.launches(await self._events(run))
         if run.launch and run.launch not in known and await self._engine.probe(run) is not Launch.absent:
-            await self._store.move(run.id, RunState.running, self._launched(run))
+            await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
             return
-        rules = self._house.rules
+        rules = self._means.rules
         if rules.refusal is not None:
             await self._store.settle(run.id, Outcome.unworkable, rules.refusal)
             return
-        if until := await self._budget_resets():
+        if until := await starting.budget_resets(self._means):
             used_up = QuotaReached(until.isoformat(), f"today's budget of ${rules.day_dollars:.2f}")
             await self._store.move(run.id, RunState.waiting, used_up, waiting_for=WaitingFor.quota, waiting_until=until)
             return
         try:
-            mirror, merge_sha = await self._prepare(task, run)
+            mirror, merge_sha = await starting.prepare(self._means, task, run)
         except Refusal as refusal:
             await self._store.settle(run.id, Outcome.unworkable, str(refusal))
             return
@@ -134,11 +117,12 @@ class Carrier:
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
+        run = replace(run, actor=replace(run.actor, host=task.repository.host))  # for their no-reply address there
         env = launching.environment(rules, run, root)
-        confined = self._confined(root, mirror, env) if rules.confinement == "bwrap" else ()
+        confined = starting.confined(self._means, root, mirror, env) if rules.confinement == "bwrap" else ()
         events = await self._events(run)
-        answers = _answers_without_process(events)
-        worked = _worked(events, self._house.now())
+        answers = history.answers_without_process(events)
+        worked = history.worked(events, self._means.now())
         spec = launching.spec(
             rules,
             task,
@@ -151,58 +135,7 @@ class Carrier:
             merge_sha,
         )
         await self._engine.launch(run, spec)
-        await self._store.move(run.id, RunState.running, self._launched(run))
-
-    async def _prepare(self, task: Task, run: Run) -> tuple[Mirror, str | None]:
-        """The mirror up to date and the workspace there; and a commit to merge, if others pushed to our branch."""
-        mirror = self._house.mirrors.of(remote_of(task.repository))
-        await mirror.fetch(await self._house.credentials(task.repository, False))
-        root = self._engine.task_root(task.id)
-        bot = self._house.rules.bot
-        if task.base_sha is None:
-            base_sha = await mirror.base(task.repository.default_branch)
-            branch = await _free_branch(mirror, task.branch)
-            await workspace.discard_checkout(root)
-            await workspace.prepare(
-                mirror, root, task_id=task.id, branch=branch, base_sha=base_sha, tip_sha=None, identity=bot
-            )
-            prepared = WorkspacePrepared(task.repository.default_branch, base_sha, branch)
-            await self._store.record(task.id, prepared, run_id=run.id)
-            return mirror, None
-        theirs = await mirror.head(task.branch)
-        await workspace.prepare(
-            mirror,
-            root,
-            task_id=task.id,
-            branch=task.branch,
-            base_sha=task.base_sha,
-            tip_sha=task.pushed_sha,
-            identity=bot,
-        )
-        if theirs is None or theirs == task.pushed_sha:
-            return mirror, None
-        await mirror.pin(task.id, theirs, "theirs")
-        return mirror, theirs
-
-    def _confined(self, root: Path, mirror: Mirror, env: dict[str, str]) -> tuple[str, ...]:
-        rules = self._house.rules
-        return sandbox.argv(
-            self._house.host,
-            writable=[str(root / name) for name in ("worktree", "vault.git", "home", "claude")],
-            readable=[str(path) for path in (mirror.path / "objects", rules.claude, *rules.read_only)],
-            env=env,
-        )
-
-    def _launched(self, run: Run) -> LaunchStarted:
-        return LaunchStarted(run.launch, self._house.rules.confinement)
-
-    async def _budget_resets(self) -> datetime | None:
-        """When today's budget is used up: the next midnight, UTC."""
-        today = self._house.now().astimezone(UTC)
-        budget = self._house.rules.day_dollars
-        if budget is None or await self._store.spent(today.date().isoformat()) < budget:
-            return None
-        return datetime.combine(today.date() + timedelta(days=1), datetime.min.time(), UTC)
+        await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
 
     # Running
 
@@ -259,9 +192,16 @@ class Carrier:
         in_spec = {message.uuid for message in spool.read_spec(self._engine.spool(run)).messages}
         for trigger in await self._store.triggers(run.id):
             if trigger.uuid not in sent | in_spec and not trigger.acknowledged:
-                self._engine.send(run, "steer", trigger.uuid, text=trigger.instruction, actor=trigger.actor.login)
+                self._engine.send(
+                    run,
+                    "steer",
+                    trigger.uuid,
+                    text=trigger.instruction,
+                    shown=trigger.said,
+                    actor=trigger.actor.login,
+                )
                 sent.add(trigger.uuid)
-        for decided in _decided_in_this_launch(await self._events(run)):
+        for decided in history.decided_in_this_launch(await self._events(run)):
             if decided.request not in sent:
                 self._engine.send(
                     run,
@@ -283,9 +223,9 @@ class Carrier:
 
     async def _publish_so_far(self, run: Run) -> None:
         done: CommitsExported | None = None
-        while (latest := _last_exported(await self._events(run))) and latest != done:
+        while (latest := history.last_exported(await self._events(run))) and latest != done:
             try:
-                await self._house.publisher.publish(
+                await self._means.publisher.publish(
                     await self._store.task(run.task_id), run, self._bundle(run, latest), latest
                 )
             except (Refusal, TryLater) as reason:
@@ -295,28 +235,29 @@ class Carrier:
     async def _conclude(self, run: Run, *, parked: bool) -> None:
         """The launch is over: what now?"""
         if self._publishing is not None:
-            await self._publishing
+            await asyncio.wait([self._publishing])  # what failed in there is done again below, and then it counts
         ending = spool.read_exit(self._engine.spool(run))
         await self._engine.kill(run.id)
         over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
         if parked and run.state is RunState.waiting and run.stop_asked_by is None:
             await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
             return
-        events = _since(await self._events(run), LaunchStarted)
+        events = history.since(await self._events(run), LaunchStarted)
+        in_a_row = 0 if any(isinstance(one.event, ToolUsed) for one in events) else run.attempt
         resets = next((one.event.until for one in events if isinstance(one.event, QuotaReached)), None)
         verdict = retry.decide(
             ending,
-            run.attempt + 1,
-            now=self._house.now(),
-            dice=self._house.dice,
+            in_a_row + 1,
+            now=self._means.now(),
+            dice=self._means.dice,
             quota_resets=datetime.fromisoformat(resets) if resets else None,
         )
         match verdict:
             case _ if run.stop_asked_by is not None:
                 await self._go_publish(run, Outcome.stopped, f"{run.stop_asked_by} stopped it.", over)
             case retry.Retry(after=after, what=what):
-                until = self._house.now() + after
-                planned = RetryPlanned(what, run.attempt + 1, until.isoformat())
+                until = self._means.now() + after
+                planned = RetryPlanned(what, in_a_row + 1, until.isoformat())
                 await self._store.move(
                     run.id,
                     RunState.waiting,
@@ -332,7 +273,7 @@ class Carrier:
                 )
             case retry.Settle(outcome=outcome, reason=reason):
                 settled = outcome or Outcome.delivered
-                await self._go_publish(run, settled, self._house.keyring.redact(reason) if outcome else "", over)
+                await self._go_publish(run, settled, self._means.keyring.redact(reason) if outcome else "", over)
 
     async def _go_publish(self, run: Run, outcome: Outcome, reason: str, over: Event) -> None:
         await self._store.move(run.id, RunState.publishing, over, outcome=outcome, reason=reason)
@@ -343,7 +284,7 @@ class Carrier:
         return run.waiting_for in {WaitingFor.approval, WaitingFor.answer} and run.waiting_until is not None
 
     def _patience_is_over(self, run: Run) -> bool:
-        return run.waiting_until is not None and self._house.now() >= run.waiting_until
+        return run.waiting_until is not None and self._means.now() >= run.waiting_until
 
     async def _wait(self, run: Run) -> None:
         """For the weather, a quota, or a person, without a process."""
@@ -352,7 +293,7 @@ class Carrier:
         if run.waiting_for in {WaitingFor.approval, WaitingFor.answer}:
             await self._wait_for_person(run)
             return
-        while run.waiting_until is not None and (left := run.waiting_until - self._house.now()) > timedelta(0):
+        while run.waiting_until is not None and (left := run.waiting_until - self._means.now()) > timedelta(0):
             self._poke.clear()
             await self._nap(min(left, timedelta(minutes=1)))
             if await self._stop_at_rest(await self._store.run(run.id)):
@@ -360,14 +301,19 @@ class Carrier:
         if run.outcome is not None:  # it was on its way out
             await self._store.move(run.id, RunState.publishing)
         else:
-            await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+            await self._go_in_line(run)
+
+    async def _go_in_line(self, run: Run) -> None:
+        """Whoever claims it next carries it, perhaps before we look again: from here on the run is not ours."""
+        await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+        self._is_ours = False
 
     async def _wait_for_person(self, run: Run) -> None:
         """Held-back work goes out or is withheld; a question answered late gets a new launch to hear it."""
         while True:
             self._poke.clear()
             view = await self._store.view(run.task_id)
-            decided = _last_decision(await self._events(run))
+            decided = history.last_decision(await self._events(run))
             if run.outcome is not None and decided is not None and not view.held_back:
                 if decided.allowed:
                     await self._store.move(run.id, RunState.publishing)
@@ -376,7 +322,7 @@ class Carrier:
                     await self._store.settle(run.id, Outcome.withheld, reason)
                 return
             if run.outcome is None and view.asked is None:
-                await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+                await self._go_in_line(run)
                 return
             await self._poke.wait()
             if await self._stop_at_rest(await self._store.run(run.id)):
@@ -391,11 +337,11 @@ class Carrier:
 
     async def _weather(self, run: Run, what: str, after: timedelta | None) -> None:
         """Something outside is down: again later, or an end when it does not clear."""
-        verdict = retry.weather(run.attempt + 1, self._house.dice, what, after)
+        verdict = retry.weather(run.attempt + 1, self._means.dice, what, after)
         if isinstance(verdict, retry.Settle):
             await self._store.settle(run.id, verdict.outcome or Outcome.unavailable, verdict.reason)
             return
-        until = self._house.now() + verdict.after
+        until = self._means.now() + verdict.after
         await self._store.move(
             run.id,
             RunState.waiting,
@@ -411,8 +357,8 @@ class Carrier:
         events = await self._events(run)
         outcome, reason = run.outcome or Outcome.delivered, run.reason
         try:
-            if latest := _last_exported(events):
-                held = await self._house.publisher.publish(task, run, self._bundle(run, latest), latest)
+            if latest := history.last_exported(events):
+                held = await self._means.publisher.publish(task, run, self._bundle(run, latest), latest)
                 if held is not None and held.is_final:
                     await self._store.settle(run.id, Outcome.withheld, held.findings[0].sentence)
                     return
@@ -424,7 +370,7 @@ class Carrier:
             if outcome is Outcome.delivered and not pushed:
                 outcome = Outcome.answered
             if outcome in {Outcome.delivered, Outcome.answered} and task.pull_request is not None:
-                await self._house.publisher.finish(task, run)
+                await self._means.publisher.finish(task, run)
         except Refusal as refusal:
             outcome, reason = Outcome.unworkable, str(refusal)
         except TryLater as weather:
@@ -440,7 +386,7 @@ class Carrier:
         return [one for one in recorded if one.run_id == run.id]
 
     def _redacted(self, event: Event) -> Event:
-        return with_text(event, self._house.keyring.redact)
+        return with_text(event, self._means.keyring.redact)
 
     def _bundle(self, run: Run, exported: CommitsExported) -> Path:
         return self._engine.spool_of(run.task_id, run.id, exported.launch) / "bundles" / str(exported.number)
@@ -450,57 +396,3 @@ class Carrier:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(length.total_seconds()):
                 await self._poke.wait()
-
-
-async def _free_branch(mirror: Mirror, wanted: str) -> str:
-    """The branch itself, or with -2, -3 …: never one that is there already."""
-    for name in itertools.chain([wanted], (f"{wanted}-{n}" for n in itertools.count(2))):
-        if await mirror.head(name) is None:
-            return name
-    raise AssertionError("counting has no end")
-
-
-def _launches(events: Sequence[Recorded]) -> set[int]:
-    return {one.event.launch for one in events if isinstance(one.event, LaunchStarted)}
-
-
-def _last_exported(events: Sequence[Recorded]) -> CommitsExported | None:
-    return next((one.event for one in reversed(events) if isinstance(one.event, CommitsExported)), None)
-
-
-def _last_decision(events: Sequence[Recorded]) -> Decided | None:
-    return next((one.event for one in reversed(events) if isinstance(one.event, Decided)), None)
-
-
-def _since(events: Sequence[Recorded], *kinds: type[Event]) -> Sequence[Recorded]:
-    """What came behind the last event of one of these kinds; all, if there is none."""
-    behind = [n for n, one in enumerate(events) if isinstance(one.event, kinds)]
-    return events[behind[-1] + 1 :] if behind else events
-
-
-def _decided_in_this_launch(events: Sequence[Recorded]) -> list[Decided]:
-    return [one.event for one in _since(events, LaunchStarted) if isinstance(one.event, Decided)]
-
-
-def _answers_without_process(events: Sequence[Recorded]) -> list[str]:
-    """What people answered after the process that asked had ended."""
-    asked = {one.event.request: one.event for one in events if isinstance(one.event, ApprovalAsked | QuestionAsked)}
-    said: list[str] = []
-    for one in _since(events, LaunchEnded, LaunchLost):
-        if isinstance(one.event, Decided) and one.event.request in asked:
-            what = asked[one.event.request]
-            matter = what.question if isinstance(what, QuestionAsked) else what.summary
-            answer = one.event.text or ("yes, go ahead" if one.event.allowed else "no, do not do that")
-            said.append(f"You asked: {matter}\n{one.event.actor} answers: {answer}")
-    return said
-
-
-def _worked(events: Sequence[Recorded], now: datetime) -> timedelta:
-    """How long the run's launches have lasted so far, without the waits between them."""
-    total, since = timedelta(0), None
-    for one in events:
-        if isinstance(one.event, LaunchStarted):
-            since = one.at
-        elif isinstance(one.event, LaunchEnded | LaunchLost) and since is not None:
-            total, since = total + (one.at - since), None
-    return total if since is None else total + (now - since)

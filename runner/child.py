@@ -41,6 +41,7 @@ class Child:
         self.look_at_head = False
         self.looked_at = 0.0
         self.nudged = False
+        self.began = False  # some message was taken up
         self.idle = False  # a turn is over, and no other has begun
         self.spoke_at = time.monotonic()
         self.steps: list[tuple[float, signal.Signals]] = []
@@ -195,7 +196,7 @@ class Child:
         if state is not None and state[1] in {"completed", "cancelled"}:
             self.open.discard(state[0])
         if state is not None and state[1] == "started":
-            self.idle = False
+            self.idle, self.began = False, True
         asked = claude.asked(line)
         if asked is not None:
             self.asked[asked.request] = asked
@@ -238,7 +239,7 @@ class Child:
             launch.worked += passed
         if launch.ending is None and not self.closing:
             self._check_limits(now)
-        if not self.open and not self.closing and self.result is None and not self.nudged and launch.ending is None:
+        if not (self.open or self.began or self.closing or self.nudged or self.result or launch.ending):
             # Claude knew every message from before the cut, and waits: without a new word it would wait for ever.
             self.nudged = True
             self._tell(str(uuid.uuid5(uuid.NAMESPACE_URL, f"{launch.directory}/go-on")), GO_ON)

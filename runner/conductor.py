@@ -5,23 +5,27 @@ import logging
 from datetime import timedelta
 
 from runner.about import about
-from runner.carrying import Carrier, House
+from runner.carrying import Carrier
+from runner.engine import Launch
 from runner.events import Decided, StopAsked
+from runner.means import Means
 from runner.store import Submission, Submitted
 from runner.tasks import Outcome, Repository, RunId, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
 
 logger = logging.getLogger(__name__)
 
-# After a bug in our own code a run is looked at again, not dropped and not hammered.
+# After a bug in our own code a run is looked at again, neither dropped nor hammered; after a few it has an end.
 AFTER_A_BUG = timedelta(seconds=30)
+BUGS_AT_MOST = 3
+BROKEN = "Something broke on our side. The service's log has the details, under run {run}."
 
 
 class Conductor:
     """The one place where runs are started, spoken to and stopped."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._store = house.store
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._store = means.store
         self._carriers: dict[RunId, Carrier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,27 +79,39 @@ class Conductor:
             carrier.poke()
 
     async def _claim(self) -> None:
-        rules = self._house.rules
+        rules = self._means.rules
         while run := await self._store.claim(rules.max_runs, rules.max_starting):
             self._carry(run.id)
 
     def _carry(self, run_id: RunId) -> None:
-        carrier = Carrier(self._house, run_id)
+        carrier = Carrier(self._means, run_id)
         self._carriers[run_id] = carrier
         task = asyncio.create_task(self._until_done(carrier, run_id), name=f"run {run_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _until_done(self, carrier: Carrier, run_id: RunId) -> None:
+        bugs = 0
         while True:
             try:
                 with about(run=run_id, task=(await self._store.run(run_id)).task_id):
                     await carrier.carry()
-            except Exception:  # a bug: said once each time, and the run is not lost
-                logger.exception("run %s hit a bug; it is looked at again in %s", run_id, AFTER_A_BUG)
+            except Exception:  # said once each time, and the run is not lost
+                bugs += 1
+                logger.exception("run %s hit a bug, for the %s. time", run_id, bugs)
+                if bugs == BUGS_AT_MOST:
+                    await self._give_up(run_id)
+                    break
                 await asyncio.sleep(AFTER_A_BUG.total_seconds())
             else:
                 break
         if self._carriers.get(run_id) is carrier:
             del self._carriers[run_id]
         self._store.feed.ring()  # a slot may be free
+
+    async def _give_up(self, run_id: RunId) -> None:
+        """A truthful end for a run that we cannot carry on; what it did is kept in its workspace."""
+        run = await self._store.run(run_id)
+        if run.launch and await self._means.engine.probe(run) is Launch.alive:
+            self._means.engine.send(run, "stop", f"broken-{run.id}-{run.launch}", why="something broke on our side")
+        await self._store.settle(run_id, Outcome.crashed, BROKEN.format(run=run_id))

@@ -16,6 +16,7 @@ _QUICK_SECONDS = 30.0
 _LONG_SECONDS = 300.0
 _NO_MERGE_TO_ABORT = 128
 _UNLOCK = 'rm -f -- "$(git rev-parse --git-path index.lock)" "$(git rev-parse --git-path HEAD.lock)"'
+_SET_ASIDE = 'for file in "$1"/projects/*/"$2".jsonl; do [ ! -e "$file" ] || mv -f -- "$file" "$file.cut"; done'
 
 
 class ExportFailed(Exception):
@@ -57,6 +58,12 @@ def bundle(spec: Spec, target: Path) -> None:
         _run(spec, exporting.bundle_argv(spec.base_sha), _LONG_SECONDS, stdout=file.fileno())
         os.fsync(file.fileno())
     part.rename(target)
+
+
+def set_session_aside(spec: Spec) -> None:
+    """Move the session's file out of the way: one without a word in it can be neither resumed nor begun again."""
+    argv = ["sh", "-c", _SET_ASIDE, "sh", spec.claude_dir, spec.session_id]
+    _run(spec, argv, _QUICK_SECONDS)
 
 
 def identity(words: str) -> Identity:

@@ -60,7 +60,7 @@ def messages(run: Run, triggers: Sequence[Trigger], answers: Sequence[str]) -> t
 
 def limits(rules: Rules, run: Run, worked: timedelta) -> Limits:
     """What is left to this launch of what the run may use, of which it has `worked` already."""
-    left = None if rules.run_time is None else max(rules.run_time - worked, timedelta(minutes=1))
+    left = None if rules.run_time is None else max(rules.run_time - worked, min(rules.run_time, timedelta(minutes=1)))
     return Limits(
         seconds=None if left is None else left.total_seconds(),
         silence_seconds=None if rules.run_silence is None else rules.run_silence.total_seconds(),

@@ -25,9 +25,9 @@ class Pane:
             return _FALLBACK[0]
 
     @property
-    def has_more(self) -> bool:
-        """Whether `flush` has something to do once the terminal takes more."""
-        return bool(self._waiting) and not self._gone
+    def waiting_bytes(self) -> int:
+        """What `flush` has still to print, once the terminal takes more."""
+        return 0 if self._gone else len(self._waiting)
 
     def show(self, text: str) -> None:
         """Print, now or as soon as the terminal takes it."""

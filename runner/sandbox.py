@@ -18,11 +18,15 @@ ETC = (
     "mime.types",
     "nsswitch.conf",
     "passwd",
-    "pki",
+    "pki/ca-trust",
+    "pki/tls/certs",
+    "pki/tls/cert.pem",
     "protocols",
     "resolv.conf",
     "services",
-    "ssl",
+    "ssl/cert.pem",
+    "ssl/certs",
+    "ssl/openssl.cnf",
     "timezone",
 )
 ROOTS = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
@@ -55,7 +59,7 @@ def argv(
     take-over, on a pty of its own.
     """
     words = [BWRAP, "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    words += ["--die-with-parent", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"]
+    words += ["--die-with-parent", "--uid", "1000", "--gid", "1000"]
     if not interactive:
         words += ["--new-session"]
     words += ["--ro-bind", "/usr", "/usr"]

@@ -126,7 +126,7 @@ TROUBLE = "trouble"  # {"what": str}: something the operator should know; the la
 def write_atomically(path: Path, data: bytes) -> None:
     """Readers see all of it or nothing, also after a power cut."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with open(temporary, "wb", opener=_for_us_alone) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -136,6 +136,10 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def create(spool: Path, spec: Spec) -> None:

@@ -9,6 +9,7 @@ import fcntl
 import os
 import signal
 import sys
+import traceback
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,13 @@ def main(arguments: list[str]) -> int:
         launch.stop_signal = True
 
     signal.signal(signal.SIGTERM, stop)
-    ending = carry_out(launch)
+    try:
+        ending = carry_out(launch)
+    except Exception as error:  # noqa: BLE001 - a bug of ours, or a full disk: it has one place to be told, and here it is
+        kin.kill_all()
+        with (directory / "stderr.log").open("a") as log:
+            traceback.print_exc(file=log)
+        ending = Exit(Cause.crashed, None, clean(f"the supervisor failed: {error!r}")[:500], None)
     spool.write_exit(directory, ending)
     pane.flush()
     return 0
@@ -65,12 +72,12 @@ def carry_out(launch: Launch) -> Exit:
     """Carry the launch out, to the end that is then written."""
     launch.pane.show(launch.transcript.header(launch.spec, launch.pane.width))
     _take_in_others_work(launch)
-    resume = _session_exists(launch.spec)
-    child = Child(launch, resume)
+    child = Child(launch, _session_exists(launch.spec))
     code = child.drive()
     if child.refused_session and launch.ending is None:
-        # The session's file was cut off before its first word, or was there and we did not see it.
-        child = Child(launch, not resume)
+        launch.trouble("Claude's session was cut off before its first word, and begins anew.")
+        exports.set_session_aside(launch.spec)
+        child = Child(launch, resume=False)
         code = child.drive()
     left = kin.kill_all()
     if left:

@@ -229,7 +229,7 @@ def _taken(data: dict[str, Any], width: int) -> Iterator[str]:
                 f"stopped the run{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + YELLOW
             )
         case "permit":
-            word = "allowed it" if data.get("allowed") else "said no"
+            word = ("answered" if text else "allowed it") if data.get("allowed") else "said no"
             colour = GREEN if data.get("allowed") else RED
             yield from _block(f"{word}{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + colour)
 
@@ -388,14 +388,14 @@ def replay(directory: Path, width: int) -> Iterator[tuple[str, int]]:
 
 
 def part(directory: Path, start: int, width: int) -> tuple[str, int]:
-    """What the lines behind the byte offset `start` add (0: from the header on), and where they end."""
+    """What the lines behind the byte offset `start` add (0: with the header, once there is one), and where they end."""
     pieces: list[str] = []
     end = start
     for text, behind in replay(directory, width):
         if behind > start or start == behind == 0:
             pieces.append(text)
             end = behind
-    return "".join(pieces), end
+    return ("".join(pieces) if end > start else ""), end
 
 
 def main(arguments: list[str]) -> None:

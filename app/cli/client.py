@@ -101,7 +101,7 @@ def service() -> Service:
     """The service that the settings speak of."""
     settings = settings_or_fail()
     host = "127.0.0.1" if settings.host in ANY_ADDRESS else settings.host
-    return Service(host, settings.port, _token(settings))
+    return Service(host, settings.port, token_of(settings))
 
 
 def settings_or_fail() -> Settings:
@@ -117,7 +117,8 @@ def task_path(reference: str, *rest: str) -> str:
     return "/".join(["/api/tasks", quote(reference, safe=""), *rest])
 
 
-def _token(settings: Settings) -> str:
+def token_of(settings: Settings) -> str:
+    """The API token, as the service has it."""
     if settings.api_token is not None:
         return settings.api_token.get_secret_value()
     path = settings.home / "api-token"

@@ -18,6 +18,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "serve": Entry("app.cli.serving", "Run the service until it is told to stop."),
         "demo": Entry("app.cli.serving", "Show the whole loop on this machine, with no account anywhere."),
         "setup": Entry("app.cli.connecting", "Create the GitHub App and save its credentials."),
+        "signin": Entry("app.cli.connecting", "Print a link that signs you in to the dashboard."),
         "doctor": Entry("app.cli.connecting", "Say what is missing, and the command that mends it."),
     },
     "Look": {

@@ -1,15 +1,18 @@
-"""Connect a real GitHub, and find out what is missing: setup, doctor."""
+"""Connect a real GitHub, sign in, and find out what is missing: setup, signin, doctor."""
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 
 import click
 
 from app import doctor as examination
 from app import setup as creation
-from app.cli.client import settings_or_fail
+from app import web
+from app.cli.client import settings_or_fail, token_of
 from app.cli.references import json_option
 from app.cli.saying import Failed, say, say_json
+from app.dashboard.signing_in import Entrance
 from runner import confinement
 from runner.errors import Refusal
 from runner.text import clean
@@ -49,6 +52,19 @@ def setup(
     except OSError as exc:
         raise Failed(f"this cannot be done here: {exc.strerror or exc}.") from None
     say(clean(creation.next_steps(created, plan)))
+
+
+@click.command()
+def signin() -> None:
+    """Print a link that signs you in to the dashboard.
+
+    It works for an hour, in a browser on this machine.
+    """
+    settings = settings_or_fail()
+    here = web.loopback_url(settings.host, settings.port)
+    if here is None:
+        raise Failed(f"the link works on loopback only, and CCO_HOST={settings.host} is not: set 127.0.0.1 or 0.0.0.0")
+    say(Entrance(token_of(settings), lambda: datetime.now(UTC)).link(here))
 
 
 @click.command()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -47,6 +48,9 @@ class CannotShow(Exception):
 
 async def run(*, once: bool, port: int, real: bool, say: Say = print) -> int:
     """Show one issue become a pull request. Exit code 0 if it did."""
+    here = asyncio.current_task()
+    if here is not None:  # SIGTERM cleans up as Ctrl-C does
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)
     try:
         async with AsyncExitStack() as stack:
             stage = await stack.enter_async_context(_stage(port=port, real=real, say=say))
@@ -56,6 +60,8 @@ async def run(*, once: bool, port: int, real: bool, say: Say = print) -> int:
     except CannotShow as reason:
         print(f"cco demo: {reason}", file=sys.stderr)  # noqa: T201  this is a command's answer
         return 1
+    except asyncio.CancelledError:
+        return 130  # ended from outside, and everything is removed
     return 0 if succeeded or not once else 1
 
 
@@ -89,6 +95,8 @@ async def _stage(*, port: int, real: bool, say: Say) -> AsyncIterator[Stage]:
             services = await stack.enter_async_context(open_services(settings.load(environ)))
             app.hook_url = f"{services.base_url}/webhooks/github"
             say("  the service      " + services.base_url)
+            if services.sign_in_link is not None:
+                say("  its dashboard    " + services.sign_in_link)
             say("  a GitHub         " + github_url + "  (a stand-in, on this machine only)")
             say(
                 "  the model        "

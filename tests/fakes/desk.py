@@ -19,9 +19,9 @@ from app.settings_model import GitHubSettings
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.publishing import GitHubForge
-from runner import carrying
 from runner.conductor import Conductor
 from runner.events import BranchPushed, Event, PullRequestOpened
+from runner.means import Means
 from runner.store import Store, open_store
 from runner.tasks import Outcome, PullRequest, Repository, RunState, Task
 from tests.fakes.github import Clock, checked
@@ -31,8 +31,8 @@ SECRET = "hunter2hunter2"
 
 def idle_conductor(store: Store) -> Conductor:
     """The real one, not running: it takes what people say, and nobody carries it out."""
-    nothing: dict[str, Any] = dict.fromkeys(one.name for one in fields(carrying.House))
-    return Conductor(carrying.House(**{**nothing, "store": store, "now": lambda: datetime.now(UTC)}))
+    nothing: dict[str, Any] = dict.fromkeys(one.name for one in fields(Means))
+    return Conductor(Means(**{**nothing, "store": store, "now": lambda: datetime.now(UTC)}))
 
 
 @dataclass

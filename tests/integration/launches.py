@@ -212,6 +212,7 @@ async def start(task: Task, spec: Spec, tmux: Tmux, size: tuple[int, int] = (100
     spool.create(directory, spec)
     argv = (sys.executable, "-P", "-m", "runner.supervisor", str(directory))
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+    env |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     await tmux.launch(RunId(spec.run), argv, directory, env, size)
     launch = Launch(spec, directory)
     await launch.until(lambda: spool.is_alive(directory) or spool.read_exit(directory), 10)

@@ -17,7 +17,9 @@ from app.demo import story
 from app.demo.model import Model, Script, running
 from app.demo.replies import Delay, Fail, Hang, Say, Step, Use
 from runner import spool
+from runner.events import CommitsExported, TurnEnded
 from runner.exports import LEFTOVERS
+from runner.progress import Progress, events_of
 from runner.spool import Cause, Message, Spec
 from runner.tasks import RunId
 from runner.tmux import Tmux
@@ -47,6 +49,10 @@ async def scripted(*turns: Sequence[Step]) -> AsyncIterator[tuple[Model, str]]:
     model = Model(default=Script(turns=turns), key=launches.KEY)
     async with running(model) as url:
         yield model, url
+
+
+def last_bundle(launch: Launch) -> int:
+    return int(launch.of(spool.BUNDLE)[-1]["number"])
 
 
 def tip(task: Task, launch: Launch) -> str:
@@ -84,6 +90,10 @@ async def test_a_run_ends_with_its_commits_handed_over(task: Task, tmux: Tmux) -
     assert git(task.mirror, "log", "-1", "--format=%s", "imported") == story.COMMIT_TITLE
     assert model.refused == []
     assert not launch.of(spool.TROUBLE)
+    memory = Progress(1, str(task.worktree))
+    happened = [event for line in launch.lines() for event in events_of(line, memory)]
+    assert CommitsExported(1, last_bundle(launch), tip(task, launch)) in happened
+    assert [event.is_error for event in happened if isinstance(event, TurnEnded)] == [False]
     assert [line.seq for line in launch.lines()] == list(range(1, len(launch.lines()) + 1))
     await launch.until(lambda: not processes_with(str(task.worktree)))
 
@@ -266,6 +276,19 @@ async def test_a_claude_that_does_not_exist_is_a_crash_that_says_so(task: Task, 
     assert "/nowhere/claude" in ending.detail
 
 
+async def test_a_fault_of_the_supervisor_is_an_ending_too(task: Task, tmux: Tmux) -> None:
+    async with scripted([WAIT], DONE) as (_, url):
+        launch = await launches.start(task, task.spec(url), tmux)
+        await launch.tool("Bash")
+        (launch.directory / "control").rename(launch.directory / "gone")
+        ending = await launch.exit()
+
+    assert ending.cause is Cause.crashed
+    assert "FileNotFoundError" in ending.detail
+    assert "Traceback" in (launch.directory / "stderr.log").read_text()
+    await launch.until(lambda: not processes_with(str(task.worktree)))
+
+
 async def test_an_error_of_the_model_is_told_in_the_result(task: Task, tmux: Tmux) -> None:
     async with scripted([Fail(403, "permission_error", "no", times=None)]) as (_, url):
         launch = await launches.start(task, task.spec(url), tmux)
@@ -333,6 +356,42 @@ async def test_the_next_run_resumes_the_session(task: Task, tmux: Tmux) -> None:
     assert ending.result is not None
     assert ending.result["result"] == "Second."
     assert model.requests[-1].user_texts == ("Begin", "Go on")
+
+
+async def test_a_session_that_was_cut_off_before_its_first_word_begins_anew(task: Task, tmux: Tmux) -> None:
+    (task.root / "claude" / "projects" / "somewhere").mkdir(parents=True)
+    (task.root / "claude" / "projects" / "somewhere" / f"{task.session}.jsonl").touch()
+    async with scripted(DONE, DONE) as (model, url):
+        launch = await launches.start(task, task.spec(url, "Begin"), tmux)
+        ending = await launch.exit()
+
+    assert ending.cause is Cause.finished, launch.explain()
+    assert [started["resumed"] for started in launch.of(spool.STARTED)] == [True, False]
+    assert model.requests[-1].user_texts == ("Begin",)
+
+
+async def test_keys_typed_in_the_pane_do_nothing(task: Task, tmux: Tmux) -> None:
+    async with scripted([WAIT], DONE) as (_, url):
+        launch = await launches.start(task, task.spec(url), tmux)
+        await launch.tool("Bash")
+        words = ["tmux", "-S", "t.sock", "send-keys", "-t", f"=r{task.number}:"]
+        subprocess.run([*words, "typed", "C-c", "C-\\", "C-z", "C-s", "Enter"], check=True)
+        launch.send("steer", text="Go on", actor="alice")  # drawn behind what was typed
+        shown = ["tmux", "-S", "t.sock", "capture-pane", "-p", "-t", f"=r{task.number}:"]
+        screen = ""
+
+        def looked() -> bool:
+            nonlocal screen
+            screen = subprocess.run(shown, check=True, capture_output=True, text=True).stdout
+            return "alice: Go on" in screen
+
+        await launch.until(looked)
+        (task.worktree / "go").touch()
+        ending = await launch.exit()
+
+    assert ending.cause is Cause.finished
+    assert "typed" not in screen
+    assert story.TITLE in screen
 
 
 async def test_one_spool_has_one_supervisor(task: Task, tmux: Tmux) -> None:
@@ -404,12 +463,12 @@ async def test_the_sandbox_holds(task: Task, tmux: Tmux) -> None:
         "root": "ls /root/.bashrc",
     }
     command = "; ".join(f"( {attempt} ) >/dev/null 2>&1 && echo BROKEN {name}" for name, attempt in attempts.items())
-    async with scripted([bash(command + "; git log -1 --format=%s; id -u; hostname")], DONE) as (_, url):
+    async with scripted([bash(command + "; git log -1 --format=%s; id -u")], DONE) as (_, url):
         launch = await launches.start(task, task.spec(url), tmux)
         await launch.exit()
 
     (result,) = launch.tool_results()
-    assert result.split() == ["Base", "1000", "sandbox"]
+    assert result.split() == ["Base", "1000"]
 
 
 def hostile(task: Task, script: str) -> Spec:

@@ -1,0 +1,1 @@
+"""The pages on which people see what goes on, and steer it."""

@@ -1,0 +1,66 @@
+"""Read a run's events: what started, what was exported, what people decided, how long it worked. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from runner.events import (
+    ApprovalAsked,
+    CommitsExported,
+    Decided,
+    Event,
+    LaunchEnded,
+    LaunchLost,
+    LaunchStarted,
+    QuestionAsked,
+    Recorded,
+)
+
+
+def launches(events: Sequence[Recorded]) -> set[int]:
+    """The launches that are known to have started."""
+    return {one.event.launch for one in events if isinstance(one.event, LaunchStarted)}
+
+
+def last_exported(events: Sequence[Recorded]) -> CommitsExported | None:
+    """The newest bundle."""
+    return next((one.event for one in reversed(events) if isinstance(one.event, CommitsExported)), None)
+
+
+def last_decision(events: Sequence[Recorded]) -> Decided | None:
+    """What a person last decided."""
+    return next((one.event for one in reversed(events) if isinstance(one.event, Decided)), None)
+
+
+def since(events: Sequence[Recorded], *kinds: type[Event]) -> Sequence[Recorded]:
+    """What came behind the last event of one of these kinds; all, if there is none."""
+    behind = [n for n, one in enumerate(events) if isinstance(one.event, kinds)]
+    return events[behind[-1] + 1 :] if behind else events
+
+
+def decided_in_this_launch(events: Sequence[Recorded]) -> list[Decided]:
+    """What people decided since the process that asks was started."""
+    return [one.event for one in since(events, LaunchStarted) if isinstance(one.event, Decided)]
+
+
+def answers_without_process(events: Sequence[Recorded]) -> list[str]:
+    """What people answered after the process that asked had ended."""
+    asked = {one.event.request: one.event for one in events if isinstance(one.event, ApprovalAsked | QuestionAsked)}
+    said: list[str] = []
+    for one in since(events, LaunchEnded, LaunchLost):
+        if isinstance(one.event, Decided) and one.event.request in asked:
+            what = asked[one.event.request]
+            matter = what.question if isinstance(what, QuestionAsked) else what.summary
+            answer = one.event.text or ("yes, go ahead" if one.event.allowed else "no, do not do that")
+            said.append(f"You asked: {matter}\n{one.event.actor} answers: {answer}")
+    return said
+
+
+def worked(events: Sequence[Recorded], now: datetime) -> timedelta:
+    """How long the run's launches have lasted so far, without the waits between them."""
+    total, since = timedelta(0), None
+    for one in events:
+        if isinstance(one.event, LaunchStarted):
+            since = one.at
+        elif isinstance(one.event, LaunchEnded | LaunchLost) and since is not None:
+            total, since = total + (one.at - since), None
+    return total if since is None else total + (now - since)

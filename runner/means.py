@@ -1,0 +1,30 @@
+"""What every run needs to be carried out; made once, by the composition root."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner import sandbox
+from runner.engine import Engine
+from runner.launching import Rules
+from runner.mirror import Mirrors
+from runner.publishing import Credentials, Publisher
+from runner.secrets import Keyring
+from runner.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run needs to be carried out."""
+
+    store: Store
+    engine: Engine
+    mirrors: Mirrors
+    publisher: Publisher
+    credentials: Credentials
+    rules: Rules
+    keyring: Keyring
+    host: sandbox.Host
+    dice: random.Random
+    now: Callable[[], datetime]

@@ -112,18 +112,27 @@ class Mirror:
         self.path = root / remote.host / f"{remote.full_name}.git"
         self._root = root
         self._lock = asyncio.Lock()
+        self._begun = 0  # fetches
+        self._fetched = 0  # the latest of them that ended well
 
     async def fetch(self, credential: Credential | None) -> None:
         """Bring every branch up to date, making the mirror first if need be.
 
         Raises RepositoryGone, CredentialsRefused or TryLater. An empty repository is fetched well: it has no heads.
+        Those who wait for their turn at the same time are content with one fetch.
         """
+        asked = self._begun
         async with self._alone() as lock:
+            if self._fetched > asked:
+                return  # it began after we asked, and ended well
+            self._begun += 1
+            number = self._begun
             # Pruning is limited to the one refspec on the command line: refs/tasks/ is ours and stays.
             argv = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
             await self._talk(
                 *argv, "--", self.remote.url, "+refs/heads/*:refs/heads/*", credential=credential, lock=lock
             )
+            self._fetched = number
 
     async def head(self, branch: str) -> str | None:
         """The commit a branch stood at when last fetched."""

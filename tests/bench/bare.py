@@ -28,6 +28,7 @@ class Bare:
         self._root = place.root / "bare"
         self._clone = self._root / "clone.git"
         self._tmux = ("tmux", "-S", str(self._root / "tmux.sock"), "-f", os.devnull)
+        self._turn = asyncio.Lock()  # `worktree add` twice at once in one repository can fail
         self._root.mkdir()
         _run("git", "clone", "--quiet", "--bare", str(place.repository.path), str(self._clone))
         _run(*self._tmux, "new-session", "-d", "-s", "warm", "--", "sleep", "infinity")
@@ -59,10 +60,9 @@ class Bare:
         pane += ["sh", "-c", 'cd "$1" && exec <"$2" && shift 2 && exec "$@"', "sh", own.worktree, str(first), *words]
 
         began = time.monotonic()
-        await _run_async(
-            *("git", "-C", str(self._clone), "worktree", "add", "--quiet", "-b", name),
-            *("--", own.worktree, spec.base_sha),
-        )
+        add = ("git", "-C", str(self._clone), "worktree", "add", "--quiet", "-b", name)
+        async with self._turn:
+            await _run_async(*add, "--", own.worktree, spec.base_sha)
         added = time.monotonic()
         await _run_async(*self._tmux, "new-session", "-d", "-s", name, "-x", "200", "-y", "50", "--", *pane)
         shown = time.monotonic()

@@ -17,6 +17,7 @@ from pathlib import Path
 from app.demo.model import Script, Turn
 from app.demo.replies import Delay, Hang, Say, Use
 from runner import spool
+from tests.bench.bare import Bare
 from tests.bench.place import Place, place, processes, until
 
 TOGETHER = 5
@@ -42,14 +43,24 @@ async def together() -> list[str]:
         await _end(here)
         five = await _begin(here, [f"number {n}" for n in range(TOGETHER)])
         supervisors, claudes = await _weigh(here, TOGETHER)
+        spec = spool.read_spec(here.spools()[-1])
+        await _end(here)
+        bare = Bare(here)
+        try:
+            starts = [bare.start(f"bare-{n}", spec, confined=True) for n in range(TOGETHER)]
+            beside = [one["whole"] for one in await asyncio.gather(*starts)]
+        finally:
+            bare.close()
     return [
         f"the service: {service:.0f} MB PSS",
         f"one run alone: supervisor {supervisor[0]:.0f} MB PSS, Claude with its sandbox {claude[0]:.0f} MB PSS",
         f"{TOGETHER} at once, each: supervisor {statistics.median(supervisors):.0f} MB PSS, "
         f"Claude with its sandbox {statistics.median(claudes):.0f} MB PSS",
         f"webhook to first API request, alone: {alone[0] * 1000:.0f} ms",
-        f"webhook to first API request, {TOGETHER} at once: {_spread(five)} ms; "
-        f"the last is {max(five) / alone[0]:.1f} x alone",
+        f"webhook to first API request, {TOGETHER} at once: {_spread(five)} ms",
+        f"the bare start in bwrap, {TOGETHER} at once: {_spread(beside)} ms",
+        f"{TOGETHER} at once, ours to bare: {statistics.median(five) / statistics.median(beside):.2f} x (medians), "
+        f"{max(five) / max(beside):.2f} x (the last)",
     ]
 
 

@@ -62,6 +62,39 @@ async def test_a_mirror_follows_the_branches_and_keeps_our_own_refs(remote: GitR
     assert run_git(mirror.path, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
 
 
+async def test_many_who_ask_at_once_are_served_by_one_fetch(remote: GitRemote, mirror: Mirror) -> None:
+    remote.requests.clear()
+    await mirror.fetch(CREDENTIAL)
+    one = len(remote.requests)
+    tip = remote.commit(HELLO, "main", {"README.md": "more\n"})
+    remote.requests.clear()
+    await asyncio.gather(*(mirror.fetch(CREDENTIAL) for _ in range(5)))
+    assert await mirror.head("main") == tip
+    assert len(remote.requests) <= one + 1  # there is something to bring home this time
+
+
+async def test_what_was_pushed_before_we_asked_is_never_missed(remote: GitRemote, mirror: Mirror) -> None:
+    """A fetch that is under way may have looked already: whoever asks now gets another."""
+    remote.requests.clear()
+    under_way = asyncio.create_task(mirror.fetch(CREDENTIAL))
+    async with asyncio.timeout(20):
+        while not remote.requests:
+            await asyncio.sleep(0.001)
+    tip = remote.commit(HELLO, "main", {"README.md": "more\n"})
+    await asyncio.gather(*(mirror.fetch(CREDENTIAL) for _ in range(3)))
+    assert await mirror.head("main") == tip
+    await under_way
+
+
+async def test_a_fetch_that_failed_serves_nobody(remote: GitRemote, mirror: Mirror) -> None:
+    wrong = Credential("x-access-token", "made-up")
+    tip = remote.commit(HELLO, "main", {"README.md": "more\n"})
+    first, second = await asyncio.gather(mirror.fetch(wrong), mirror.fetch(CREDENTIAL), return_exceptions=True)
+    assert isinstance(first, CredentialsRefused)
+    assert second is None
+    assert await mirror.head("main") == tip
+
+
 async def test_no_token_is_left_behind_or_visible(remote: GitRemote, mirror: Mirror, tmp_path: Path) -> None:
     assert remote.requests
     held = [p for p in (tmp_path / "home").rglob("*") if p.is_file() and CREDENTIAL.password.encode() in p.read_bytes()]

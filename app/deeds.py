@@ -111,7 +111,7 @@ class Deeds:
             return "", None if not run.state.is_active else f"{number}/{start}"
         text, end = await asyncio.to_thread(transcript.part, directory, start, WIDTH)
         if text or end != start:
-            return text, f"{number}/{end}"
+            return self._house.redact(text), f"{number}/{end}"
         if number < run.launch:
             return "", f"{number + 1}/0"
         return "", f"{number}/{end}" if run.state.is_active else None

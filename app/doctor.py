@@ -61,8 +61,12 @@ async def examine(why_not_confined: WhyNot, environ: Mapping[str, str] | None = 
         settings = load(environ)
     except SettingsError as exc:
         return [*tools, *(Check("settings", ok=False, detail=line, mend=_mend_of(line)) for line in exc.lines)]
+    return [*tools, *await examine_settings(settings, why_not_confined)]
+
+
+async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list[Check]:
+    """What these settings need, and whether it is there."""
     return [
-        *tools,
         await claude(settings),
         await confinement(settings, why_not_confined),
         home(settings),

@@ -148,7 +148,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
         token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
         keyring.add(token)
-        entrance = Entrance(token, settings.public_url, _now)
+        entrance = Entrance(token, _now)
         server = _server(settings, token, entrance, store, inbox, live, deeds)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
@@ -254,7 +254,7 @@ def _server(
         transcript=deeds.transcript,
     )
     app.add_routes(api.Api(store, offered).routes())
-    add_dashboard(app, store, offered, entrance, lambda: doctor.examine(confinement.why_not))
+    add_dashboard(app, store, offered, entrance, lambda: doctor.examine_settings(settings, confinement.why_not))
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
 

@@ -1,5 +1,6 @@
 """Start a run when an issue is labelled; stop it when the label goes or the issue is closed."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -36,13 +37,22 @@ async def issue_labeled(event: sansio.Event, desk: Desk) -> None:
         logger.info("label by %s on %s: not a person", sender.get("login"), pictured["html_url"])
         return
     repository, asker = repository_of(event.data["repository"], desk.house), actor_of(sender, desk.house)
-    issue = await starting.open_issue(desk, event.data["repository"], pictured["number"])
+    issue, permission = await asyncio.gather(
+        starting.open_issue(desk, event.data["repository"], pictured["number"]),
+        permission_of(desk.gh, repository, asker),
+    )
     if not any(_is_trigger(label, desk) for label in issue["labels"]):
         return
-    allow(policy.may_command(asker.login, await permission_of(desk.gh, repository, asker)))
-    await look_at_issue(desk.gh, repository, issue["number"])
+    allow(policy.may_command(asker.login, permission))
     at, wish = when(pictured["updated_at"]), starting.wish_id(f"label/{event.delivery_id}")
-    await starting.begin(desk, event.data["repository"], pictured, at, asker, TriggerKind.label, wish)
+    outcomes = await asyncio.gather(  # 👀 may have to wait for its turn to write; the work need not
+        look_at_issue(desk.gh, repository, issue["number"]),
+        starting.begin(desk, event.data["repository"], pictured, at, asker, TriggerKind.label, wish),
+        return_exceptions=True,  # neither ends with the other
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 @router.register("issues", action="unlabeled")

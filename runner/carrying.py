@@ -34,7 +34,7 @@ from runner.tasks import Outcome, Run, RunId, RunState, Task, WaitingFor
 logger = logging.getLogger(__name__)
 
 # How often a spool is looked at, and how often its supervisor's lock.
-LOOK = timedelta(milliseconds=100)
+LOOK = timedelta(milliseconds=50)
 PROBE = timedelta(seconds=1)
 
 
@@ -48,6 +48,7 @@ class Carrier:
         self._run_id = run_id
         self._poke = asyncio.Event()
         self._publishing: asyncio.Task[None] | None = None
+        self._is_ours = True
 
     def poke(self) -> None:
         """A stop, an answer or an instruction is in the store."""
@@ -62,7 +63,7 @@ class Carrier:
                 self._publishing.cancel()
 
     async def _carry(self) -> None:
-        while True:
+        while self._is_ours:
             run = await self._store.run(self._run_id)
             task = await self._store.task(run.task_id)
             match run.state:
@@ -300,7 +301,12 @@ class Carrier:
         if run.outcome is not None:  # it was on its way out
             await self._store.move(run.id, RunState.publishing)
         else:
-            await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+            await self._go_in_line(run)
+
+    async def _go_in_line(self, run: Run) -> None:
+        """Whoever claims it next carries it, perhaps before we look again: from here on the run is not ours."""
+        await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+        self._is_ours = False
 
     async def _wait_for_person(self, run: Run) -> None:
         """Held-back work goes out or is withheld; a question answered late gets a new launch to hear it."""
@@ -316,7 +322,7 @@ class Carrier:
                     await self._store.settle(run.id, Outcome.withheld, reason)
                 return
             if run.outcome is None and view.asked is None:
-                await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+                await self._go_in_line(run)
                 return
             await self._poke.wait()
             if await self._stop_at_rest(await self._store.run(run.id)):

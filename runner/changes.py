@@ -32,6 +32,9 @@ HOLDS_SLOT = (
 )
 IN_LINE = "(state = 'queued' OR (state = 'waiting' AND waiting_for = 'slot'))"
 
+# What failed in a row before something went well is behind us, and no reason to give up on what comes next.
+IT_WENT_WELL = "UPDATE runs SET attempt = 0 WHERE id = ?"
+
 
 def now() -> datetime:
     """The moment that is written down."""
@@ -158,12 +161,14 @@ async def append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | None
             await db.execute("UPDATE tasks SET base_sha = ?, branch = ? WHERE id = ?", (sha, branch, task_id))
         case happened.BranchPushed(sha=sha):
             await db.execute("UPDATE tasks SET pushed_sha = ? WHERE id = ?", (sha, task_id))
+            await db.execute(IT_WENT_WELL, (run_id,))
         case happened.PullRequestOpened(number=number, url=url):
             await db.execute(
                 "UPDATE tasks SET pull_request_number = ?, pull_request_url = ?, pull_request_state = 'open',"
                 " pull_request_draft = 1 WHERE id = ?",
                 (number, url, task_id),
             )
+            await db.execute(IT_WENT_WELL, (run_id,))
         case happened.PullRequestReady(number=number):
             await db.execute(
                 "UPDATE tasks SET pull_request_draft = 0 WHERE id = ? AND pull_request_number = ?", (task_id, number)
@@ -177,7 +182,9 @@ async def append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | None
             await db.execute("UPDATE runs SET attempt = ? WHERE id = ?", (attempt, run_id))
         case happened.StopAsked(actor=actor):
             await db.execute("UPDATE runs SET stop_asked_by = ? WHERE id = ?", (actor, run_id))
-        case happened.TurnEnded(cost_usd=dollars, turns=turns):
+        case happened.TurnEnded(cost_usd=dollars, turns=turns, is_error=is_error):
+            if not is_error:
+                await db.execute(IT_WENT_WELL, (run_id,))
             await db.execute(
                 "UPDATE runs SET cost_usd = cost_usd + ?, turns = turns + ? WHERE id = ?", (dollars, turns, run_id)
             )

@@ -1,6 +1,7 @@
 """Find out whether this machine can confine an agent, by doing it."""
 
 import asyncio
+import os
 from pathlib import Path
 
 from runner import sandbox
@@ -39,6 +40,7 @@ async def why_not(binary: str = sandbox.BWRAP) -> str | None:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            env={"PATH": os.environ.get("PATH", os.defpath)},  # the service's own holds secrets
         )
     except FileNotFoundError:
         return f"bubblewrap is not installed. To mend it: {_INSTALL}"

@@ -198,7 +198,13 @@ class Mirror:
         `sha` is success: a push cut off by a crash can be done again. Raises also RepositoryGone, CredentialsRefused,
         PushRefused, TryLater.
         """
-        answer = await self._push_over(expected, checked(sha), branch, credential)
+        try:
+            answer = await self._push_over(expected, checked(sha), branch, credential)
+        except PushRefused:
+            # git's HTTP sends a request again when its answer is lost with the connection: ours is in our own way then.
+            if await self.remote_head(branch, credential) != sha:
+                raise
+            return Pushed(branch, sha, was_there=True)
         if answer is None:
             theirs = await self.remote_head(branch, credential)
             if theirs == sha:

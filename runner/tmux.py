@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,13 @@ class Tmux:
         return libtmux.Server(socket_path=str(self._socket), config_file="/dev/null")
 
     def _is_alive(self) -> bool:
-        return self._socket.exists() and self._server().is_alive()
+        """Whether a server listens; asked of the socket, because asking through tmux costs a process each time."""
+        with socket.socket(socket.AF_UNIX) as ours:
+            try:
+                ours.connect(str(self._socket))
+            except OSError:  # nothing there, or a file that a dead server left behind
+                return False
+        return True
 
     def _sessions(self) -> dict[RunId, int]:
         if not self._is_alive():

@@ -388,14 +388,14 @@ def replay(directory: Path, width: int) -> Iterator[tuple[str, int]]:
 
 
 def part(directory: Path, start: int, width: int) -> tuple[str, int]:
-    """What the lines behind the byte offset `start` add (0: from the header on), and where they end."""
+    """What the lines behind the byte offset `start` add (0: with the header, once there is one), and where they end."""
     pieces: list[str] = []
     end = start
     for text, behind in replay(directory, width):
         if behind > start or start == behind == 0:
             pieces.append(text)
             end = behind
-    return "".join(pieces), end
+    return ("".join(pieces) if end > start else ""), end
 
 
 def main(arguments: list[str]) -> None:

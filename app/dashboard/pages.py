@@ -81,7 +81,7 @@ class Dashboard:
         if not self._entrance.opens(request.query.get("token", "")):
             return _told(401, "This link does not work any more", _HOW, "cco signin")
         answer = web.Response(status=303, headers={"Location": "/"})
-        self._entrance.let_in(request, answer)
+        self._entrance.let_in(answer)
         return answer
 
     async def sign_out(self, request: web.Request, session: Session) -> web.Response:

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -36,9 +35,8 @@ class Session:
 class Entrance:
     """Makes the link, the session and the forms' token, and knows its own when it sees them again."""
 
-    def __init__(self, api_token: str, public_url: str | None, now: Callable[[], datetime]) -> None:
+    def __init__(self, api_token: str, now: Callable[[], datetime]) -> None:
         self._key = hmac.digest(api_token.encode(), b"cco dashboard", "sha256")
-        self._https = urlsplit(public_url or "").scheme == "https"
         self._now = now
         # Cookies do not keep the ports of a host apart: two services on one machine would sign each other out.
         self.cookie = f"cco_{self._proof('cookie')[:8]}"
@@ -53,8 +51,11 @@ class Entrance:
         until, _, proof = token.partition(".")
         return self._is(proof, "link", until) and not self._is_over(until)
 
-    def let_in(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Begin a session: the browser shows it from now on."""
+    def let_in(self, response: web.StreamResponse) -> None:
+        """Begin a session: the browser shows it from now on.
+
+        The cookie is this host's alone, and that is loopback, where there is no TLS: so it is not marked as secure.
+        """
         until, number = self._from_now(SESSION_LIVES), secrets.token_urlsafe(12)
         response.set_cookie(
             self.cookie,
@@ -62,8 +63,6 @@ class Entrance:
             max_age=int(SESSION_LIVES.total_seconds()),
             httponly=True,
             samesite="Lax",
-            # On loopback there is no TLS, and some browsers drop a secure cookie there.
-            secure=self._https and not is_loopback(request.headers.get("Host", "")),
         )
 
     def let_out(self, response: web.StreamResponse) -> None:

@@ -9,9 +9,7 @@ from tests.fakes.house import commits, done, house, waits
 async def test_commands_to_a_run_that_is_at_work() -> None:
     async with house() as it:
         issue = await it.ask("Paint the egg", [commits("egg.txt"), waits()], [commits("paint.txt")], [done("Painted.")])
-        await it.until(lambda: it.pulls(issue))
-        (pull,) = it.pulls(issue)
-        await it.says(pull, "Claude is working on this")
+        pull = await it.draft(issue)
 
         assert "`/claude stop`" in await it.command(issue, "/claude help")
         assert "Claude is working on this" in await it.command(pull, "/claude status")
@@ -66,8 +64,8 @@ async def test_what_is_said_after_the_end_goes_on_in_the_same_conversation() -> 
         assert len(it.statuses(pull)) == 1
 
         assert await it.command(issue, "/claude retry with less salt") == "On it."
-        await it.until(lambda: any("with less salt" in text for text in it.model.requests[-1].user_texts))
-        await it.says(issue, "Done")
+        await it.says(issue, "Done", "Before, you asked")
+        assert any("with less salt" in text for text in it.model.requests[-1].user_texts)
         assert it.pulls(issue) == [pull]
         assert it.git("rev-list", "--count", f"main..{_branch(pull)}").strip() == "2"
 
@@ -78,8 +76,8 @@ async def test_what_is_said_after_the_end_goes_on_in_the_same_conversation() -> 
 async def test_stop_ends_the_work_and_retry_goes_on_from_there() -> None:
     async with house() as it:
         issue = await it.ask("Fry the egg", [commits("egg.txt")], [waits()], [commits("pan.txt")], [done("Fried.")])
-        await it.until(lambda: it.pulls(issue) and len(it.model.requests) > 1)
-        (pull,) = it.pulls(issue)
+        pull = await it.draft(issue)
+        await it.until(lambda: len(it.model.requests) > 1)
 
         assert "Stopping" in await it.command(pull, "/claude stop", by="bob")
         await it.says(issue, "Stopped by bob")
@@ -111,8 +109,7 @@ async def test_a_command_can_begin_the_work_too() -> None:
 async def test_people_who_may_not_push_are_refused_and_nothing_is_done() -> None:
     async with house() as it:
         issue = await it.ask("Hide the egg", [commits("egg.txt"), waits()], [done()])
-        await it.until(lambda: it.pulls(issue))
-        (pull,) = it.pulls(issue)
+        pull = await it.draft(issue)
         for place, command in ((issue, "/claude stop"), (pull, "/claude push to main"), (issue, "/claude retry")):
             answer = await it.command(place, command, by="mallory")
             assert "mallory cannot" in answer
@@ -134,9 +131,9 @@ async def test_a_remark_on_a_line_and_a_review_are_commands_too() -> None:
         await it.says(issue, "Done")
         (pull,) = it.pulls(issue)
 
-        await it.world.act("alice").review(pull, "COMMENTED", "", [("egg.txt", 1, "/claude why this word?")])
+        await it.world.act("alice").review(pull, "COMMENTED", "", [("egg.txt", 1, "/claude explain this word")])
         await it.until(lambda: it.answers(pull))
-        await it.until(lambda: it.model.requests[-1].turn == 2 and "Done" in it.status(pull))
+        await it.until(lambda: it.model.requests[-1].turn == 2 and "One." in it.status(issue))
         asked = it.model.requests[-1].user_texts[-1]
         assert "egg.txt, line 1" in asked
         assert "+Something new" in asked
@@ -145,5 +142,5 @@ async def test_a_remark_on_a_line_and_a_review_are_commands_too() -> None:
 
         await it.world.act("bob").review(pull, "CHANGES_REQUESTED", "/claude use two eggs")
         await it.until(lambda: len(it.answers(pull)) == 2)
-        await it.until(lambda: it.model.requests[-1].turn == 3 and "Done" in it.status(pull))
+        await it.until(lambda: it.model.requests[-1].turn == 3 and "Two." in it.status(issue))
         assert "use two eggs" in it.model.requests[-1].user_texts[-1]

@@ -1,8 +1,7 @@
 """Who may start and stop work with a label, and that each label does so once."""
 
 from app.demo.github import webhooks
-from app.demo.github.model import Issue
-from tests.fakes.house import BOT, House, commits, done, house, waits
+from tests.fakes.house import BOT, commits, done, house, waits
 
 
 async def test_labels_that_do_not_count_start_nothing() -> None:
@@ -87,7 +86,8 @@ async def test_after_a_merge_the_label_gives_a_second_branch_and_pull_request_of
         await alice.reopen(issue)
         await alice.unlabel(issue, "claude")
         await alice.label(issue, "claude")
-        second = await it.until(lambda: _other(it, issue, first))
+        await it.until(lambda: len(it.pulls(issue)) == 2)
+        (second,) = [one for one in it.pulls(issue) if one is not first]
         await it.says(issue, "Done", f"pull request #{second.number}")
 
         assert first.pull is not None
@@ -98,7 +98,3 @@ async def test_after_a_merge_the_label_gives_a_second_branch_and_pull_request_of
         assert len(it.statuses(issue)) == 1
         assert len(list((it.home / "tasks").iterdir())) == 1
         assert "merged" in it.status(first).lower()
-
-
-def _other(it: House, issue: Issue, first: Issue) -> Issue | None:
-    return next((one for one in it.pulls(issue) if one is not first), None)

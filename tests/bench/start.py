@@ -48,7 +48,7 @@ async def measure(count: int, latency: timedelta) -> dict[str, list[Sample]]:
             for confined in (False, True):
                 await beside(bare, f"warm-{confined}", spec, confined=confined)
             if latency:
-                here.world.faults.append(Fault(".*", r"^/(app|repos)/", latency, times=1_000_000))
+                here.world.faults.append(Fault(".*", f"^{here.world.api_prefix}/", latency, times=1_000_000))
             for number in range(count):
                 kinds = [OURS, BARE, CONFINED]
                 for kind in kinds if number % 2 else reversed(kinds):

@@ -33,8 +33,12 @@ class Tab:
                 self._answers.pop(said["id"]).set_result(said)
             elif said["method"] == "Runtime.exceptionThrown":
                 self.errors.append(str(said["params"]["exceptionDetails"]))
-            elif said["method"] == "Log.entryAdded" and said["params"]["entry"]["level"] == "error":
-                self.errors.append(said["params"]["entry"]["text"])
+            elif said["method"] == "Log.entryAdded":
+                entry = said["params"]["entry"]
+                if (
+                    entry["level"] == "error" and entry["source"] != "network"
+                ):  # that a service is away is no error here
+                    self.errors.append(entry["text"])
 
     async def ask(self, method: str, **parameters: object) -> Any:
         number = next(self._numbers)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,6 @@ async def test_a_page_that_lost_the_service_says_so_and_catches_up(watching: Wat
     await tab.ask("Network.emulateNetworkConditions", offline=False, **away)
     await watching.stays_until(says("Claude is working on this"))
     await watching.stays_until("document.getElementById('link').hidden")
-    tab.errors.clear()  # the browser notes that it was offline
 
 
 @pytest.mark.parametrize("path", ["/", "/tasks/1", "/setup"])
@@ -139,3 +139,12 @@ async def test_a_phone_shows_it_without_scrolling_sideways(watching: Watching, p
     background = await tab.value("getComputedStyle(document.body).backgroundColor")
     await tab.look_like(360, 700, "light")
     assert await tab.value("getComputedStyle(document.body).backgroundColor") != background
+
+
+async def test_a_page_of_someone_who_is_signed_out_meanwhile_says_so(watching: Watching) -> None:
+    pages, tab = watching.pages, watching.tab
+    await watching.open("/")
+    await tab.until(says("No tasks yet"))
+    pages.later = timedelta(days=8)
+    await pages.live.close()
+    await tab.until(says("Please sign in"))

@@ -137,7 +137,7 @@ async def open_pages(directory: Path, *, public_url: str | None = None) -> Async
     async with open_store(directory / "cco.db") as store, aiohttp.ClientSession(cookie_jar=jar) as browser:
         live = Live(store)
         pages = Pages(store, browser, live)
-        pages.entrance = Entrance(TOKEN, public_url, pages.now)
+        pages.entrance = Entrance(TOKEN, pages.now)
         app = server.application(server.hosts_of(public_url, "127.0.0.1", 0))
         app.middlewares.append(only_with(TOKEN, pages.entrance.admits))
         app.add_routes([*Api(store, pages.deeds()).routes(), web.get("/api/live", live.listen)])

@@ -200,14 +200,21 @@ class House:
         logged = [service.log.read_text()[-3000:] for service in self.services]
         return "\n".join([*places, *asked, *self.world.violations, *logged, f"agents: {self.agents()}"])
 
+    async def draft(self, issue: Issue) -> Issue:
+        """Wait for the draft pull request of a run that is at work, and our first word on it."""
+        await self.until(lambda: self.pulls(issue) and "Claude is working" in self.status(self.pulls(issue)[0]))
+        (pull,) = self.pulls(issue)
+        return pull
+
     # What one sees on the machine
 
     def agents(self) -> list[int]:
-        """The processes of Claude Code that work for this house."""
+        """The processes of Claude Code that work for this house. What one starts looks like itself for a moment."""
         wanted = str(self.home).encode()
-        return [
+        found = {
             pid for pid, argv in _processes() if argv[0].endswith(b"/claude") and any(wanted in one for one in argv)
-        ]
+        }
+        return [pid for pid in found if _parent(pid) not in found]
 
     def sessions(self) -> list[str]:
         """The names of the tmux sessions."""
@@ -229,7 +236,8 @@ class House:
         service = {os.getpid()} | {one.process.pid for one in self.services}
         for pid, argv in _processes():
             shown = b"\0".join(argv)
-            if pid not in service:
+            # The service holds its secrets in its environment, and what it starts looks like itself for a moment.
+            if pid not in service and (_parent(pid) not in service or argv[1:4] != [b"-m", b"app", b"serve"]):
                 with suppress(OSError):
                     shown += Path(f"/proc/{pid}/environ").read_bytes()
             if any(needle in shown for needle in needles):
@@ -240,6 +248,13 @@ class House:
         needles = [form for one in self.secrets() - self.handed for form in _forms(one)]
         files = [path for path in (self.home / "tasks").rglob("*") if path.is_file() and not path.is_symlink()]
         return [str(path) for path in files if _holds(path.read_bytes(), needles)]
+
+    def posted_secrets(self) -> list[str]:
+        """What we wrote to GitHub or Slack with a secret in it, as it is or in base64."""
+        needles = [form for one in self.secrets() for form in _forms(one)]
+        said = [(one.path, repr(one.body).encode()) for one in self.world.ledger.requests()]
+        said += [(one.method, repr(one.args).encode()) for one in (self.slack.ledger if self.slack else ())]
+        return [place for place, body in said if _holds(body, needles)]
 
     # Starting and ending it
 
@@ -336,7 +351,7 @@ async def _built(
     world = World(root / "github")
     await stack.enter_async_context(checked(world))
     source = {"files": files} if files is not None else {"from_dir": story.SAMPLE}
-    repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)  # type: ignore[arg-type]  # one of two
+    repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)
     secret = secrets.token_hex(20)
     app, private_key = world.add_app("Claude here", hook_secret=secret)
     world.add_installation(app, "octo")
@@ -388,6 +403,7 @@ async def _check_what_is_left(one: House) -> None:
     await one.until(lambda: not _of(one), 20)
     assert not one.seen_in, one.seen_in
     assert not one.files_with_secrets()
+    assert not one.posted_secrets()
 
 
 def _end_all(one: House) -> None:
@@ -412,6 +428,12 @@ def _processes() -> Iterable[tuple[int, Sequence[bytes]]]:
                 argv = (entry / "cmdline").read_bytes().split(b"\0")
                 if argv[0]:
                     yield int(entry.name), argv
+
+
+def _parent(pid: int) -> int | None:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    return None  # it has ended
 
 
 def _ours(place: Issue) -> list[Comment]:

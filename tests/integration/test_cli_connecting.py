@@ -1,4 +1,4 @@
-"""setup, doctor and serve from the command line, as far as they go with no GitHub there."""
+"""setup, signin, doctor and serve from the command line, as far as they go with no GitHub there."""
 
 import json
 import os
@@ -8,11 +8,15 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.fakes.service import invoke
+from app.dashboard.signing_in import Entrance
+from app.web import loopback_url
+from tests.fakes.service import TOKEN, invoke
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,3 +96,35 @@ def test_setup_where_the_port_is_taken_is_one_line(cco_home: Path) -> None:
         result = invoke("setup", "--port", str(taken.getsockname()[1]))
     assert result.exit_code == 1
     assert result.stderr.startswith("cco: this cannot be done here: ")
+
+
+def test_signin_prints_a_link_that_the_service_takes(cco_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCO_PORT", "8123")
+    link = urlsplit(invoke("signin").stdout.strip())
+    assert f"{link.scheme}://{link.netloc}{link.path}" == "http://127.0.0.1:8123/signin"
+    (token,) = parse_qs(link.query)["token"]
+    assert Entrance(TOKEN, lambda: datetime.now(UTC)).opens(token)
+    assert TOKEN not in token
+
+
+def test_signin_says_so_where_the_service_is_not_on_loopback(cco_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCO_HOST", "192.0.2.7")
+    result = invoke("signin")
+    assert result.exit_code == 1
+    assert "CCO_HOST" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("localhost", "http://localhost:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://127.0.0.1:80"),
+        ("::1", "http://[::1]:80"),
+        ("192.0.2.7", None),
+        ("cco.example", None),
+    ],
+)
+def test_where_a_browser_on_the_machine_finds_the_service(host: str, url: str | None) -> None:
+    assert loopback_url(host, 80) == url

@@ -36,6 +36,22 @@ async def test_the_label_starts_a_run_and_is_seen_at_once(office: Office) -> Non
     assert "See the test." in told
 
 
+async def test_the_work_does_not_wait_for_our_turn_to_write(office: Office) -> None:
+    """GitHub takes no reactions for a while: the run is there, and 👀 comes with the delivery's next try."""
+    issue = await office.issue()
+    office.world.faults.append(Fault("POST", "/reactions$", 502))
+    await office.world.act("anna").label(issue, "claude")
+    (labeled,) = [event for event in office.events() if event.data["action"] == "labeled"]
+    with pytest.raises(TryLater):
+        await dispatch(labeled, office.desk())
+    assert len(await office.tasks()) == 1
+    assert issue.reactions == []
+    await dispatch(labeled, office.desk())
+    assert [one.content for one in issue.reactions] == ["eyes"]
+    (task,) = await office.tasks()
+    assert len((await office.store.view(task.id)).runs) == 1
+
+
 async def test_the_same_delivery_again_changes_nothing(office: Office) -> None:
     """Neither does a second label."""
     issue = await office.issue()

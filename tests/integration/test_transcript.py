@@ -16,7 +16,7 @@ from runner.journal import Journal
 from runner.spool import Cause, Limits, Spec
 from runner.tasks import RunId
 from runner.tmux import Tmux
-from runner.transcript import Transcript, replay
+from runner.transcript import Transcript, part, replay
 from tests.integration import launches
 
 LINES = Path(__file__).parents[1] / "fakes" / "claude_lines"
@@ -123,6 +123,18 @@ def test_a_replay_of_the_journal_is_what_the_pane_showed(tmp_path: Path) -> None
     shown = transcript.header(spec(), 80)
     for kind, data in told():
         shown += transcript.draw(journal.write(kind, data), 80)
-    assert "".join(replay(tmp_path, 80)) == shown
+    assert "".join(text for text, _ in replay(tmp_path, 80)) == shown
     assert replace(spec()) == spool.read_spec(tmp_path)
     assert Cause.stopped in shown or "Stopped." in shown
+
+
+def test_the_parts_of_a_transcript_add_up_to_the_whole_however_early_one_asks(tmp_path: Path) -> None:
+    spool.create(tmp_path, spec())
+    assert part(tmp_path, 0, 80) == ("", 0)  # and no header, or who asks again would get it again
+    journal, parts, end = Journal(tmp_path), [], 0
+    for kind, data in told():
+        journal.write(kind, data)
+        text, end = part(tmp_path, end, 80)
+        parts.append(text)
+        assert part(tmp_path, end, 80) == ("", end)
+    assert "".join(parts) == "".join(text for text, _ in replay(tmp_path, 80))

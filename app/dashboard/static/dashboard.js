@@ -91,7 +91,6 @@ function listen() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const socket = new WebSocket(`${scheme}://${location.host}/api/live?after=${after}${task ? `&task=${task}` : ""}`);
   socket.onopen = () => {
-    if (attempts) look();
     attempts = 0;
     say("");
   };
@@ -103,6 +102,7 @@ function listen() {
   socket.onclose = async () => {
     say("reconnecting …");
     await pause(Math.min(LONGEST_WAIT, 500 * 2 ** attempts++));
+    look(); // who is signed out learns it here
     listen();
   };
 }

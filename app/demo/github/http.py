@@ -166,7 +166,7 @@ async def _struck(world: World, request: web.Request, fault: Fault, status: int)
         caller = access.caller_of(world, request)
     except Refused:
         caller = Caller("none")
-    _record(world, request, caller, await request.text(), answer)
+    _record(world, request, caller, (await request.read()).decode(errors="replace"), answer)
     return answer
 
 

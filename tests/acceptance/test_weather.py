@@ -1,0 +1,126 @@
+"""What is down for a while is waited for and done once; what will not come back by itself is said, with what to do."""
+
+import random
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from app import services
+from app.demo.conversation import Request
+from app.demo.github.ledger import Fault
+from app.demo.replies import Fail, Quota, Step
+from handlers import reporting
+from runner import retry
+from tests.fakes.house import commits, done, house
+from tests.fakes.scenes import FAILURES
+
+OVERLOADED = Fail(529, "overloaded_error", "Overloaded", times=5)
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same weather, in seconds, with dice that show the same number each time."""
+
+    class Loaded(random.Random):
+        def random(self) -> float:
+            return 0.5
+
+    monkeypatch.setattr(services, "random", SimpleNamespace(Random=Loaded))
+    monkeypatch.setattr(retry, "FIRST_WAIT", timedelta(seconds=1))
+    monkeypatch.setattr(retry, "QUOTA_SLACK", timedelta(seconds=1))
+    monkeypatch.setattr(reporting, "FIRST_BACKOFF", timedelta(seconds=0.5))
+
+
+async def test_an_overloaded_model_is_tried_again_until_the_work_is_done() -> None:
+    async with house() as it:
+        issue = await it.ask("Wait for the model", [OVERLOADED, commits()], [done()])
+
+        await it.says(issue, "Something outside is having trouble; trying again at", "Overloaded")
+        await it.says(issue, "Done")
+        assert len(it.statuses(issue)) == 1
+        assert len(it.model.requests) > 6
+        (pull,) = it.pulls(issue)
+        assert pull.pull is not None
+        assert it.git("rev-list", "--count", f"main..{pull.pull.head_ref}").strip() == "1"
+
+
+@pytest.mark.parametrize(
+    ("failure", "headline", "advice"),
+    [
+        ("bad_key", "Claude could not start: its credentials were refused", "renew the credentials"),
+        ("low_credit", "the account has no credit left", "top up the account"),
+    ],
+)
+async def test_what_waiting_will_not_mend_ends_at_once_with_what_to_do(
+    failure: str, headline: str, advice: str
+) -> None:
+    async with house() as it:
+        issue = await it.ask("Never mind", [FAILURES[failure]], [done()])
+
+        await it.says(issue, headline, advice, "/claude retry")
+        assert it.pulls(issue) == []
+        assert it.branches() == {}
+        assert not it.agents()
+
+
+async def test_a_usage_limit_is_waited_for_and_people_are_told_until_when() -> None:
+    resets = int(time.time()) + 8
+
+    def limited(_: Request) -> Sequence[Step]:
+        if time.time() < resets:
+            reached = Quota("rejected", resets)
+            return [Fail(429, "rate_limit_error", "Try again later.", times=None, quota=reached)]
+        return [commits()]
+
+    async with house(environ={"CLAUDE_CODE_OAUTH_TOKEN": "the house's own"}) as it:
+        issue = await it.ask("Wait for the quota", limited, [done()])
+
+        until = datetime.fromtimestamp(resets + 1, UTC)
+        await it.says(issue, f"The usage limit is reached; work goes on at {until:%H:%M} UTC")
+        assert not it.pulls(issue)
+        await it.until(lambda: not it.agents() and not it.sessions())  # it waits without a process
+        await it.says(issue, "Done")
+        assert len(it.pulls(issue)) == 1
+
+
+async def test_whatever_github_loses_there_is_one_of_everything() -> None:
+    async with house() as it:
+        for path in ("/issues/[0-9]+/comments$", "/pulls$", "/check-runs$", "git-receive-pack$", "graphql$"):
+            it.world.faults += [Fault("POST", path, 502), Fault("POST", path, "drop")]
+        it.world.faults += [
+            Fault("POST", "/reactions$", "drop"),
+            Fault("POST", "/access_tokens$", 500),
+            Fault("PATCH", "/issues/comments/", 500),
+            Fault("GET", "/info/refs$", 503),
+        ]
+        issue = await it.ask("Weather the storm", [commits()], [done()])
+
+        await it.says(issue, "Done", seconds=120)
+        (pull,) = it.pulls(issue)
+        await it.says(pull, "Done")
+        await it.until(lambda: [one.conclusion for one in it.repository.check_runs] == ["success"])
+        assert pull.pull is not None
+        assert not pull.pull.draft
+        assert [one.content for one in issue.reactions] == ["eyes"]
+        assert len(it.branches()) == 1
+        assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
+        assert [fault for fault in it.world.faults if fault.times] == []
+        assert [one.turn for one in it.model.requests] == [0, 1]
+
+
+async def test_slack_being_down_holds_nothing_up_and_it_is_told_when_it_is_back() -> None:
+    async with house(slack=True) as it:
+        assert it.slack is not None
+        slack = it.slack
+        slack.fail("chat.postMessage", times=1000, status=503, body="down")
+        issue = await it.ask("Do it without Slack", [commits()], [done()])
+
+        await it.says(issue, "Done")
+        assert slack.calls("chat.postMessage")
+        assert slack.threads() == []
+        slack.mend()
+        await it.until(lambda: slack.threads() and slack.replies(slack.threads()[0]["ts"]))
+        assert len(slack.threads()) == 1

@@ -234,6 +234,11 @@ async def slack(settings: SlackSettings) -> list[Check]:
     return [Check("slack", ok=found.ok, detail=found.detail, mend=found.mend)]
 
 
+def not_installed() -> list[str]:
+    """What nothing here works without, each with the command that installs it; a quick look, for those who start."""
+    return [f"{name} is not installed: {install(name)}" for name in ("git", "tmux") if shutil.which(name) is None]
+
+
 def install(package: str) -> str:
     """The command that installs a package on this machine."""
     for command, line in INSTALLERS.items():

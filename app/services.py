@@ -102,7 +102,7 @@ async def serve(settings: Settings) -> int:
 @asynccontextmanager
 async def open_services(settings: Settings, write_interval: timedelta = INTERVAL) -> AsyncIterator[Services]:
     """Everything, up and listening. On the way out nothing new is taken in, and agents are left running."""
-    if missing := settings.missing_for_serve():
+    if missing := [*doctor.not_installed(), *settings.missing_for_serve()]:
         raise CannotServe("\n".join(missing))
     make_home(settings.home)
     home = settings.home.resolve()

@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-
-from git import Repo
+from typing import TYPE_CHECKING
 
 from runner.errors import Refusal
 from runner.git import ENVIRONMENT, GitFailed, git
@@ -27,6 +26,9 @@ from runner.remotes import (
     answering,
     explain,
 )
+
+if TYPE_CHECKING:
+    from git import Repo
 
 BUNDLE_LIMIT_BYTES = 500 * 1000 * 1000
 _HEADER_LIMIT_BYTES = 64 * 1024
@@ -273,8 +275,10 @@ class Mirror:
         return len(set(out.split())) > 1
 
     @contextlib.contextmanager
-    def _objects(self) -> Iterator[Repo]:
+    def _objects(self) -> "Iterator[Repo]":
         """Our objects through GitPython: only to read, by full SHA, and closed again (it keeps a cat-file running)."""
+        from git import Repo  # noqa: PLC0415 - where there is no git its import fails, before anyone could say what is missing
+
         with Repo(self.path) as repo:
             repo.git.update_environment(**ENVIRONMENT)
             yield repo

@@ -12,12 +12,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import settings
+from app import doctor, settings
 from app.demo import model, story
 from app.demo.github import World, running
 from app.demo.github.model import Permission, Repository
 from app.demo.telling import Teller
-from app.services import Services, open_services
+from app.services import CannotServe, Services, open_services
 from runner import confinement
 from runner.publishing import remote_of
 from runner.tasks import Outcome, TaskId
@@ -57,7 +57,7 @@ async def run(*, once: bool, port: int, real: bool, say: Say = print) -> int:
             succeeded = await _show(stage, say)
             if not once:
                 await _stay(stage, say)
-    except CannotShow as reason:
+    except (CannotShow, CannotServe) as reason:
         print(f"cco demo: {reason}", file=sys.stderr)  # noqa: T201  this is a command's answer
         return 1
     except asyncio.CancelledError:
@@ -68,6 +68,8 @@ async def run(*, once: bool, port: int, real: bool, say: Say = print) -> int:
 @asynccontextmanager
 async def _stage(*, port: int, real: bool, say: Say) -> AsyncIterator[Stage]:
     """Stand-ins and service, up; everything they left is removed at the end."""
+    if missing := doctor.not_installed():
+        raise CannotShow("\n".join(missing))
     home = Path(tempfile.mkdtemp(prefix="cco-demo-"))  # short: sockets have short addresses
     try:
         async with AsyncExitStack() as stack:

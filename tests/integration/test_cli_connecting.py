@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,6 +38,25 @@ def test_serve_with_a_wrong_setting_starts_nothing(cco_home: Path, monkeypatch: 
     result = invoke("serve")
     assert result.exit_code == 1
     assert result.stderr.startswith("cco: CCO_PORT is 'web'")
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+@pytest.mark.parametrize("name", ["git", "tmux"])
+def test_where_git_or_tmux_is_missing_the_command_that_installs_it_is_all_that_is_said(
+    command: str, name: str, tmp_path: Path
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for there in {"git", "tmux", "bwrap"} - {name}:
+        (tools / there).symlink_to(shutil.which(there) or there)
+    (tools / "apt-get").symlink_to("/bin/true")
+    environ = {"PATH": str(tools), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "app", command]
+    done = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cco {command}: {name} is not installed: sudo apt-get install -y {name}\n")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize("arguments", [("--port", "web"), ("--port", "70000"), ("--twice",), ("now",)])

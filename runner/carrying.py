@@ -134,7 +134,11 @@ class Carrier:
             launching.limits(rules, run, worked),
             merge_sha,
         )
-        await self._engine.launch(run, spec)
+        try:
+            await self._engine.launch(run, spec)
+        except TryLater as weather:
+            await self._weather(run, str(weather), weather.after)
+            return
         await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
 
     # Running
@@ -360,7 +364,8 @@ class Carrier:
             if latest := history.last_exported(events):
                 held = await self._means.publisher.publish(task, run, self._bundle(run, latest), latest)
                 if held is not None and held.is_final:
-                    await self._store.settle(run.id, Outcome.withheld, held.findings[0].sentence)
+                    sentences = " ".join(finding.sentence for finding in held.findings)
+                    await self._store.settle(run.id, Outcome.withheld, sentences)
                     return
                 if held is not None:
                     await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.approval)

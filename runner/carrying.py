@@ -23,7 +23,6 @@ from runner.events import (
     QuotaReached,
     Recorded,
     RetryPlanned,
-    ToolUsed,
     with_text,
 )
 from runner.means import Means
@@ -247,11 +246,10 @@ class Carrier:
             await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
             return
         events = history.since(await self._events(run), LaunchStarted)
-        in_a_row = 0 if any(isinstance(one.event, ToolUsed) for one in events) else run.attempt
         resets = next((one.event.until for one in events if isinstance(one.event, QuotaReached)), None)
         verdict = retry.decide(
             ending,
-            in_a_row + 1,
+            run.attempt + 1,
             now=self._means.now(),
             dice=self._means.dice,
             quota_resets=datetime.fromisoformat(resets) if resets else None,
@@ -261,7 +259,7 @@ class Carrier:
                 await self._go_publish(run, Outcome.stopped, f"{run.stop_asked_by} stopped it.", over)
             case retry.Retry(after=after, what=what):
                 until = self._means.now() + after
-                planned = RetryPlanned(what, in_a_row + 1, until.isoformat())
+                planned = RetryPlanned(what, run.attempt + 1, until.isoformat())
                 await self._store.move(
                     run.id,
                     RunState.waiting,

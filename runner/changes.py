@@ -159,6 +159,8 @@ async def append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | None
             await db.execute("UPDATE triggers SET acknowledged = 1 WHERE uuid = ?", (known,))
         case happened.WorkspacePrepared(base_sha=sha, branch=branch):
             await db.execute("UPDATE tasks SET base_sha = ?, branch = ? WHERE id = ?", (sha, branch, task_id))
+        case happened.ToolUsed():
+            await db.execute(IT_WENT_WELL, (run_id,))
         case happened.BranchPushed(sha=sha):
             await db.execute("UPDATE tasks SET pushed_sha = ? WHERE id = ?", (sha, task_id))
             await db.execute(IT_WENT_WELL, (run_id,))

@@ -5,7 +5,8 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
@@ -98,22 +99,32 @@ class Sampled:
         return held_back
 
 
-def start(
+@contextmanager
+def writing(
     form: Literal["auto", "human", "json"],
     level: str,
     redact: Callable[[str], str],
     stream: TextIO | None = None,
-) -> logging.Handler:
-    """Send everything that is logged to `stream` (standard error), written as asked."""
+) -> Iterator[logging.Handler]:
+    """Send everything that is logged to `stream` (standard error), written as asked; afterwards all is as before."""
     out = stream if stream is not None else sys.stderr
     terminal = out.isatty()
     handler = logging.StreamHandler(out)
     written: Literal["json", "human"] = ("human" if terminal else "json") if form == "auto" else form
     handler.setFormatter(Written(written, redact, colour=terminal))
-    root = logging.getLogger()
+    root, broken, database = logging.getLogger(), logging.getLogger("aiohttp.server"), logging.getLogger("aiosqlite")
+    before = root.handlers[:], root.level, database.level
+    bad_requests = BadRequests()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)
-    logging.getLogger("aiohttp.server").filters[:] = [BadRequests()]
-    logging.getLogger("aiosqlite").setLevel(logging.WARNING)  # it logs every statement, with its values
-    return handler
+    broken.addFilter(bad_requests)
+    database.setLevel(logging.WARNING)  # it logs every statement, with its values
+    try:
+        yield handler
+    finally:
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+        database.setLevel(before[2])
+        logging.captureWarnings(capture=False)
+        broken.removeFilter(bad_requests)

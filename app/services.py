@@ -110,7 +110,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
     async with AsyncExitStack() as stack:
         stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         stack.enter_context(_only_one(home))
-        logs.start(settings.log.format, settings.log.level, keyring.redact)
+        stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
         store = await stack.enter_async_context(open_store(home / "cco.db"))
         github = await stack.enter_async_context(
             open_github(settings.github, write_interval=write_interval, on_token=keyring.add)

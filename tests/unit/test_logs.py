@@ -26,16 +26,8 @@ class Terminal(io.StringIO):
 
 @contextmanager
 def logging_to(stream: io.StringIO, form: Literal["auto", "human", "json"]) -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    logs.start(form, "info", redact, stream)
-    try:
+    with logs.writing(form, "info", redact, stream):
         yield logging.getLogger("app.test")
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-        logging.captureWarnings(capture=False)
-        logging.getLogger("aiohttp.server").filters.clear()
 
 
 def test_json_has_the_ids_and_no_secret() -> None:
@@ -102,15 +94,11 @@ def test_what_is_held_back_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sampled.take("a") == 2
 
 
-def test_without_a_stream_it_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_stream_it_goes_to_standard_error_and_afterwards_all_is_as_before() -> None:
     root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        handler = logs.start("human", "warning", redact)
+    before = root.handlers[:], root.level, logging.getLogger("aiohttp.server").filters[:]
+    with logs.writing("human", "warning", redact) as handler:
         assert isinstance(handler, logging.StreamHandler)
         assert handler.stream is sys.stderr
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-        logging.captureWarnings(capture=False)
-        logging.getLogger("aiohttp.server").filters.clear()
+        assert root.handlers == [handler]
+    assert (root.handlers[:], root.level, logging.getLogger("aiohttp.server").filters[:]) == before

@@ -206,8 +206,9 @@ class Mirror:
 
         `expected` is the commit we ourselves last pushed there; None means the branch must not exist. Commits that
         are not ours are only ever built upon, never replaced: then it is BranchMoved. A branch that is already at
-        `sha` is success: a push cut off by a crash can be done again. Raises also RepositoryGone, CredentialsRefused,
-        PushRefused, TryLater.
+        `sha` is success: a push cut off by a crash can be done again. So is one whose answer was lost, when more work
+        has followed since: a commit that was imported here is ours, though nobody wrote down that it was pushed.
+        Raises also RepositoryGone, CredentialsRefused, PushRefused, TryLater.
         """
         try:
             answer = await self._push_over(expected, checked(sha), branch, credential)
@@ -220,12 +221,20 @@ class Mirror:
             theirs = await self.remote_head(branch, credential)
             if theirs == sha:
                 return Pushed(branch, sha, was_there=True)
-            if expected is None or theirs is None or not await self.contains(sha, theirs):
+            upon = expected is not None and theirs is not None and await self.contains(sha, theirs)
+            if theirs is None or not (upon or await self._was_imported(theirs)):
                 raise BranchMoved(branch, theirs)
             answer = await self._push_over(theirs, sha, branch, credential)
             if answer is None:  # and again, in this very moment
                 raise BranchMoved(branch, await self.remote_head(branch, credential))
         return answer
+
+    async def _was_imported(self, sha: str) -> bool:
+        """Whether a task made this commit, and it came here in a bundle."""
+        if await self._resolve(checked(sha)) is None:
+            return False
+        made = ("--count=1", f"--points-at={sha}", "refs/tasks/*/runs/*/*")
+        return bool(await git("for-each-ref", *made, cwd=self.path))
 
     async def remote_head(self, branch: str, credential: Credential | None) -> str | None:
         """Where a branch stands on the remote now."""

@@ -18,6 +18,7 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("POST", "/app-manifests/{code}/conversions", rest_apps.convert_manifest),
     ("GET", "/installation/repositories", rest_apps.installation_repositories),
     ("GET", "/repos/{owner}/{repo}/installation", rest_apps.repository_installation),
+    ("GET", "/user", rest_git.get_me),
     ("GET", "/users/{login}", rest_git.get_user),
 ]
 IN_REPOSITORY: list[tuple[str, str, Handler]] = [

@@ -97,7 +97,7 @@ async def convert_manifest(call: Call) -> web.Response:
     if made is None:
         raise not_found()
     app, pem = made
-    secrets = {"client_secret": app.client_id[::-1], "webhook_secret": app.hook_secret, "pem": pem}
+    secrets = {"client_secret": app.client_secret, "webhook_secret": app.hook_secret, "pem": pem}
     return web.json_response({**shapes.app(call.world, app), **secrets}, status=201)
 
 

@@ -30,9 +30,10 @@ dumps = partial(json.dumps, ensure_ascii=False)
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
-    """What callers may have done, in an actor's name: and that they may is settled before.
+    """What callers may have done, in an actor's name; that they may is settled before.
 
-    Each raises Refusal with a sentence where it cannot be done. `start` takes an issue's URL. `stop` and `decide` give False where there was nothing to stop or to decide.
+    Each raises Refusal with a sentence where it cannot be done. `start` takes an issue's URL. `stop` and `decide` give
+    False where there was nothing to stop or to decide.
     `transcript` gives the text behind a mark, and the mark to go on from, None at the end of an ended run.
     """
 

@@ -10,9 +10,9 @@ import gidgethub
 
 from app.api import OPERATOR
 from app.github import GitHub
-from handlers import prompt, starting
+from handlers import policy, prompt, starting
 from handlers.desk import Desk, House
-from handlers.github import repository_of
+from handlers.github import allow, repository_of
 from runner import transcript
 from runner.conductor import Conductor
 from runner.engine import Engine
@@ -66,6 +66,8 @@ class Deeds:
         if await self._store.active_run(task.id) is not None:
             raise Refusal(f"Task {task.id} is at work already. To tell Claude something, steer it.")
         desk = self._desk(task.repository)
+        if actor != OPERATOR:
+            await self._can_still_be_worked_on(desk, task)
         again = await starting.begin_again_if_over(desk, task)
         worked = any(run.turns for run in (await self._store.view(task.id)).runs)
         message = prompt.of_retry(actor.login, text, starting.new_boundary())
@@ -112,6 +114,13 @@ class Deeds:
         if number < run.launch:
             return "", f"{number + 1}/0"
         return "", f"{number}/{end}" if run.state.is_active else None
+
+    async def _can_still_be_worked_on(self, desk: Desk, task: Task) -> None:
+        """The same that a comment is held to: the issue is open, and the repository takes pushes."""
+        payload = await desk.gh.getitem(f"/repos/{task.repository.full_name}")
+        allow(policy.may_work_in(payload))
+        if task.subject.source == "github" and task.subject.number is not None:
+            await starting.open_issue(desk, payload, task.subject.number)
 
     def _desk(self, repository: Repository) -> Desk:
         return Desk(self._github.of(repository), self._conductor, self._store, self._house)

@@ -15,29 +15,33 @@ from aiohttp.typedefs import Handler, Middleware
 from app.records import event_json, task_json
 from runner.errors import Refusal
 from runner.store import Store
-from runner.tasks import RunState, Task, TaskId
+from runner.tasks import Actor, RunState, Task, TaskId
 from runner.view import TaskView
 
 LARGEST_PAGE = 200
 LONGEST_TEXT = 20_000
 LARGEST_BODY = 256 * 1024
 
+# Whoever works on the machine itself. They hold the key to everything here, so nobody is asked what they may.
+OPERATOR = Actor("the operator")
+
 dumps = partial(json.dumps, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
-    """What callers may have done. Each raises Refusal with a sentence where it cannot be done.
+    """What callers may have done, in an actor's name; that they may is settled before.
 
-    `start` takes an issue's URL. `stop` and `decide` give False where there was nothing to stop or to decide.
+    Each raises Refusal with a sentence where it cannot be done. `start` takes an issue's URL. `stop` and `decide` give
+    False where there was nothing to stop or to decide.
     `transcript` gives the text behind a mark, and the mark to go on from, None at the end of an ended run.
     """
 
     start: Callable[[str], Awaitable[TaskId]]
-    retry: Callable[[Task, str], Awaitable[None]]
-    steer: Callable[[Task, str], Awaitable[None]]
-    stop: Callable[[Task, str], Awaitable[bool]]
-    decide: Callable[[Task, bool, str], Awaitable[bool]]
+    retry: Callable[[Task, str, Actor], Awaitable[None]]
+    steer: Callable[[Task, str, Actor], Awaitable[None]]
+    stop: Callable[[Task, str, Actor], Awaitable[bool]]
+    decide: Callable[[Task, bool, str, Actor], Awaitable[bool]]
     diff: Callable[[Task], Awaitable[str]]
     transcript: Callable[[TaskView, str | None], Awaitable[tuple[str, str | None]]]
 
@@ -121,16 +125,16 @@ class Api:
             raise bad(f"text must be a string of at most {LONGEST_TEXT} characters")
         match request.match_info["verb"]:
             case "retry":
-                await self._deeds.retry(task, text)
+                await self._deeds.retry(task, text, OPERATOR)
             case "steer":
                 if not text.strip():
                     raise bad("steer needs a text: what shall Claude be told?")
-                await self._deeds.steer(task, text)
+                await self._deeds.steer(task, text, OPERATOR)
             case "stop":
-                if not await self._deeds.stop(task, text):
+                if not await self._deeds.stop(task, text, OPERATOR):
                     raise Refusal(f"Task {task.id} is not running: there is nothing to stop.")
             case verb:
-                if not await self._deeds.decide(task, verb == "approve", text):
+                if not await self._deeds.decide(task, verb == "approve", text, OPERATOR):
                     raise Refusal(f"Task {task.id} waits for nothing that could be allowed or denied.")
         return await self._answer(task.id, 202)
 

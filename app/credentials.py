@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 
 GITHUB = ("app_id", "slug", "url", "api_url", "client_id", "client_secret", "webhook_secret", "html_url")
@@ -13,19 +14,45 @@ class Unreadable(Exception):
     """A file of credentials is there and cannot be used; `str()` says which and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """As whom the App asks people who they are."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
 def read_github(home: Path) -> dict[str, str]:
     """The saved settings of the GitHub App, or nothing."""
-    path = home / "credentials" / "github.json"
     try:
-        saved = json.loads(path.read_bytes())
-        key = path.with_suffix(".pem").read_text("utf-8")
+        saved = _saved(home)
+        key = (home / "credentials" / "github.pem").read_text("utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as exc:
+        path = home / "credentials" / "github.json"
         raise Unreadable(f"{path} cannot be used: {exc}; run `cco setup` again, or remove it") from exc
+    return {name: saved[name] for name in OF_SETTINGS if saved.get(name)} | {"private_key": key}
+
+
+def oauth_client(home: Path, app_id: str | None, url: str) -> OAuthClient | None:
+    """The saved client of this App on this GitHub. None where there is none, or what is saved is of another."""
+    try:
+        saved = _saved(home)
+    except (OSError, ValueError):
+        return None  # where it should be readable, `read_github` has said so
+    known, secret = saved.get("client_id"), saved.get("client_secret")
+    if not known or not secret or app_id not in {saved.get("app_id"), known} or saved.get("url") != url:
+        return None
+    return OAuthClient(known, secret)
+
+
+def _saved(home: Path) -> dict[str, str]:
+    path = home / "credentials" / "github.json"
+    saved = json.loads(path.read_bytes())
     if not isinstance(saved, dict) or not all(isinstance(value, str) for value in saved.values()):
         raise Unreadable(f"{path} cannot be used: it is not what `cco setup` writes; run `cco setup` again")
-    return {name: saved[name] for name in OF_SETTINGS if saved.get(name)} | {"private_key": key}
+    return saved
 
 
 def save_github(home: Path, saved: dict[str, str], key: str) -> Path:

@@ -1,4 +1,4 @@
-"""What the command line and the API have done: the same as a comment does, asked for by whoever holds the API token."""
+"""What the command line, the API and the pages have done: the same as a comment does."""
 
 import asyncio
 import re
@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import gidgethub
 
+from app.api import OPERATOR
 from app.github import GitHub
-from handlers import prompt, starting
+from handlers import policy, prompt, starting
 from handlers.desk import Desk, House
-from handlers.github import repository_of
+from handlers.github import allow, repository_of
 from runner import transcript
 from runner.conductor import Conductor
 from runner.engine import Engine
@@ -21,10 +22,6 @@ from runner.publishing import remote_of
 from runner.store import Store
 from runner.tasks import Actor, Repository, Task, TaskId, TriggerKind
 from runner.view import TaskView
-
-# Whoever works on the machine itself. They hold the key to everything here, so nobody is asked what they may.
-OPERATOR = Actor("the operator")
-
 
 # The screen that a transcript is drawn for when it is read as text.
 WIDTH = 100
@@ -64,34 +61,36 @@ class Deeds:
         )
         return submission.task.id
 
-    async def retry(self, task: Task, text: str) -> None:
+    async def retry(self, task: Task, text: str, actor: Actor) -> None:
         """A new run on the same session."""
         if await self._store.active_run(task.id) is not None:
             raise Refusal(f"Task {task.id} is at work already. To tell Claude something, steer it.")
         desk = self._desk(task.repository)
+        if actor != OPERATOR:
+            await self._can_still_be_worked_on(desk, task)
         again = await starting.begin_again_if_over(desk, task)
         worked = any(run.turns for run in (await self._store.view(task.id)).runs)
-        message = prompt.of_retry(OPERATOR.login, text, starting.new_boundary())
+        message = prompt.of_retry(actor.login, text, starting.new_boundary())
         if again or not worked:
             first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
             message = "\n\n".join([first.instruction, *([message] if text else [])])
-        await starting.go_on(desk, task, task.repository, OPERATOR, message, _new_wish(), text)
+        await starting.go_on(desk, task, task.repository, actor, message, _new_wish(), text)
 
-    async def steer(self, task: Task, text: str) -> None:
+    async def steer(self, task: Task, text: str, actor: Actor) -> None:
         """Say something to Claude: to the active run, else in a new one."""
         if await self._store.active_run(task.id) is None:
-            await self.retry(task, text)
+            await self.retry(task, text, actor)
             return
-        message = prompt.of_instruction(OPERATOR.login, text, starting.new_boundary())
-        await starting.go_on(self._desk(task.repository), task, task.repository, OPERATOR, message, _new_wish(), text)
+        message = prompt.of_instruction(actor.login, text, starting.new_boundary())
+        await starting.go_on(self._desk(task.repository), task, task.repository, actor, message, _new_wish(), text)
 
-    async def stop(self, task: Task, text: str) -> bool:
+    async def stop(self, task: Task, text: str, actor: Actor) -> bool:
         """False where nothing runs."""
-        return await self._conductor.stop(task.id, OPERATOR.login, text or "asked for on the machine")
+        return await self._conductor.stop(task.id, actor.login, text or "asked for on the dashboard")
 
-    async def decide(self, task: Task, allowed: bool, text: str) -> bool:
+    async def decide(self, task: Task, allowed: bool, text: str, actor: Actor) -> bool:
         """False where nothing waits for a person."""
-        return await self._conductor.decide(task.id, OPERATOR.login, allowed=allowed, text=text)
+        return await self._conductor.decide(task.id, actor.login, allowed=allowed, text=text)
 
     async def diff(self, task: Task) -> str:
         """What is pushed, against where the branch began."""
@@ -115,6 +114,13 @@ class Deeds:
         if number < run.launch:
             return "", f"{number + 1}/0"
         return "", f"{number}/{end}" if run.state.is_active else None
+
+    async def _can_still_be_worked_on(self, desk: Desk, task: Task) -> None:
+        """The same that a comment is held to: the issue is open, and the repository takes pushes."""
+        payload = await desk.gh.getitem(f"/repos/{task.repository.full_name}")
+        allow(policy.may_work_in(payload))
+        if task.subject.source == "github" and task.subject.number is not None:
+            await starting.open_issue(desk, payload, task.subject.number)
 
     def _desk(self, repository: Repository) -> Desk:
         return Desk(self._github.of(repository), self._conductor, self._store, self._house)

@@ -13,6 +13,8 @@ import aiohttp
 import gidgethub
 import gidgethub.aiohttp
 
+from app import github_people
+from app.credentials import OAuthClient
 from app.github_lane import INTERVAL, WriteLane, priority_of
 from app.github_tokens import Purpose, Tokens
 from app.github_weather import weather
@@ -192,6 +194,13 @@ class GitHub:
         """What git shows to clone and fetch, or to push; good for ten minutes at least."""
         token = await self._tokens.token(repository, Purpose.git_write if write else Purpose.git_read)
         return Credential("x-access-token", token)
+
+    async def person(self, client: OAuthClient, code: str, verifier: str, back: str) -> Actor:
+        """Whom GitHub sent back to us with this code. Their token is used once, for that question, and not kept."""
+        token = await github_people.token_of(self._session, self._settings.url, client, code, verifier, back)
+        theirs = Api(self._session, USER_AGENT, oauth_token=token, base_url=self._settings.api_url)
+        user = await theirs.getitem("/user")
+        return Actor(user["login"], int(user["id"]), self._settings.host)
 
     def forget(self, repository: Repository) -> None:
         """The installation has changed: look everything up again."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 PATH = Path(__file__).parent.parent / "app-manifest.yml"
 RANKS = {"none": 0, "read": 1, "write": 2, "admin": 3}
@@ -20,13 +21,31 @@ def filled(manifest: Mapping[str, Any], *, name: str, redirect_url: str, public_
     """The manifest of one host's App. Without a public address its webhook is switched off."""
     hook = {"url": hook_url(public_url) if public_url else NOWHERE, "active": public_url is not None}
     url = public_url or manifest["url"]
-    return {**manifest, "name": name, "url": url, "redirect_url": redirect_url, "hook_attributes": hook}
+    back = [callback_url(public_url)] if public_url and not is_relay(public_url) else []
+    return {
+        **manifest,
+        "name": name,
+        "url": url,
+        "redirect_url": redirect_url,
+        "callback_urls": back,
+        "hook_attributes": hook,
+    }
 
 
 def hook_url(public_url: str) -> str:
     """Where GitHub sends webhooks: to us, or to a relay that hands them on."""
     public_url = public_url.rstrip("/")
-    return public_url if public_url.startswith("https://smee.io/") else public_url + "/webhooks/github"
+    return public_url if is_relay(public_url) else public_url + "/webhooks/github"
+
+
+def callback_url(public_url: str) -> str:
+    """Where GitHub sends people back to when they sign in."""
+    return public_url.rstrip("/") + "/signin/github/callback"
+
+
+def is_relay(public_url: str) -> bool:
+    """GitHub posts to a relay's address, but people do not reach us there."""
+    return urlsplit(public_url).hostname == "smee.io"
 
 
 def lacking(manifest: Mapping[str, Any], permissions: Mapping[str, str], events: Sequence[str]) -> list[str]:

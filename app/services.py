@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import functools
 import logging
 import os
 import random
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from gidgethub import sansio
 from app import api, claude_cli, credentials, doctor, logs, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
+from app.dashboard.with_github import WithGitHub
 from app.deeds import Deeds
 from app.github import GitHub, open_github
 from app.github_lane import INTERVAL
+from app.github_people import People
 from app.inbox import Inbox
 from app.live import Live
 from app.settings import make_home
@@ -107,6 +111,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
     make_home(settings.home)
     home = settings.home.resolve()
     keyring = Keyring(settings.secrets())
+    client = credentials.oauth_client(home, settings.github.app_id, settings.github.url)
+    if client is not None:
+        keyring.add(client.secret)
     async with AsyncExitStack() as stack:
         stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         stack.enter_context(_only_one(home))
@@ -120,8 +127,14 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             bot=await github.identify(),
             host=settings.github.host,
             redact=keyring.redact,
-            dashboard=settings.public_url,
+            dashboard=settings.public_url if client is not None else None,
         )
+        if settings.public_url is not None and client is None:
+            logger.warning(
+                "nobody can sign in at %s, so nothing links there: this App's client id and secret are not in "
+                "CCO_HOME/credentials/github.json, where `cco setup` saves them",
+                settings.public_url,
+            )
         mirrors = Mirrors(home)
         engine = Engine(home, Tmux(home / "tmux.sock"))
         rules = await _rules(settings, home, house)
@@ -148,8 +161,10 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
         token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
         keyring.add(token)
-        entrance = Entrance(token, _now)
-        server = _server(settings, token, entrance, store, inbox, live, deeds)
+        entrance = Entrance(token, settings.public_url, _now)
+        with_github = _with_github(settings, entrance, github, client)
+        people = People(github.of, house.host, _now)
+        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
             _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
@@ -237,8 +252,27 @@ def _handing_on(github: GitHub, conductor: Conductor, store: Store, house: House
     return hand_on
 
 
+def _with_github(
+    settings: Settings, entrance: Entrance, github: GitHub, client: credentials.OAuthClient | None
+) -> WithGitHub | None:
+    """How people sign in, if GitHub knows us for that and can send them back."""
+    if client is None or settings.public_url is None:
+        return None
+    return WithGitHub(
+        entrance, settings.github.url, client.id, settings.public_url, functools.partial(github.person, client)
+    )
+
+
 def _server(
-    settings: Settings, token: str, entrance: Entrance, store: Store, inbox: Inbox, live: Live, deeds: Deeds
+    settings: Settings,
+    token: str,
+    entrance: Entrance,
+    store: Store,
+    inbox: Inbox,
+    live: Live,
+    deeds: Deeds,
+    people: People,
+    with_github: WithGitHub | None,
 ) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
@@ -254,7 +288,8 @@ def _server(
         transcript=deeds.transcript,
     )
     app.add_routes(api.Api(store, offered).routes())
-    add_dashboard(app, store, offered, entrance, lambda: doctor.examine_settings(settings, confinement.why_not))
+    examine = partial(doctor.examine_settings, settings, confinement.why_not)
+    add_dashboard(app, store, offered, entrance, examine, people, with_github)
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -102,6 +101,7 @@ async def set_up(plan: Plan, say: Callable[[str], None], open_page: Callable[[st
 
 def next_steps(created: Created, plan: Plan) -> str:
     """What the person does now."""
+    relayed = plan.public_url is not None and manifest.is_relay(plan.public_url)
     steps = [f"Install the App on the repositories it shall work in:\n       {created.html_url}/installations/new"]
     if plan.public_url is None:
         steps.append(
@@ -112,17 +112,12 @@ def next_steps(created: Created, plan: Plan) -> str:
         "Give Claude an account:\n       export ANTHROPIC_API_KEY=…   (or CLAUDE_CODE_OAUTH_TOKEN)",
         "See that nothing is missing:\n       cco doctor",
         "Start the service:\n       "
-        + (f"CCO_PUBLIC_URL={shlex.quote(plan.public_url)} " if plan.public_url and not _is_relay(plan) else "")
+        + (f"CCO_PUBLIC_URL={shlex.quote(plan.public_url)} " if plan.public_url and not relayed else "")
         + "cco serve",
         "Label an issue `claude`.",
     ]
     listed = "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, start=1))
     return f"{created.slug} is created; its credentials are in {created.directory}\n\n{listed}\n"
-
-
-def _is_relay(plan: Plan) -> bool:
-    """GitHub posts to a relay's address, but people do not reach us there."""
-    return urlsplit(plan.public_url or "").hostname == "smee.io"
 
 
 class _Flow:

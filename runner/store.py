@@ -1,7 +1,8 @@
 """Tasks, runs, triggers, events and receipts in SQLite. Every change of state and its cause are one transaction."""
 
+import json
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,8 @@ from runner.tasks import (
     Wish,
 )
 from runner.view import TaskView
+
+WITHIN = "(:within IS NULL OR tasks.host || '/' || tasks.repository_id IN (SELECT value FROM json_each(:within)))"
 
 
 class Submitted(StrEnum):
@@ -271,9 +274,20 @@ class Store:
         """All that have not ended, in the order they were asked for."""
         return [run_of(row) for row in await self._all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")]  # noqa: S608  (a constant)
 
-    async def counts(self) -> dict[RunState, int]:
-        """How many active runs there are in each state."""
-        rows = await self._all(f"SELECT state, count(*) AS n FROM runs WHERE {ACTIVE} GROUP BY state")  # noqa: S608  (a constant)
+    async def repositories(self) -> list[Repository]:
+        """Each in which there is a task, as the latest of its tasks knows it."""
+        rows = await self._all(
+            "SELECT * FROM tasks WHERE id IN (SELECT max(id) FROM tasks GROUP BY host, repository_id) ORDER BY id DESC"
+        )
+        return [task_of(row).repository for row in rows]
+
+    async def counts(self, within: Iterable[Repository] | None = None) -> dict[RunState, int]:
+        """How many active runs there are in each state; in these repositories alone, where some are given."""
+        rows = await self._all(
+            f"SELECT state, count(*) AS n FROM runs JOIN tasks ON tasks.id = runs.task_id"  # noqa: S608  (constants)
+            f" WHERE {ACTIVE} AND {WITHIN} GROUP BY state",
+            {"within": _numbers(within)},
+        )
         return {RunState(row["state"]): row["n"] for row in rows}
 
     async def reading(self, run_id: RunId) -> Reading:
@@ -306,16 +320,27 @@ class Store:
         repository: str | None = None,
         limit: int = 50,
         before: TaskId | None = None,
+        within: Iterable[Repository] | None = None,
     ) -> list[TaskView]:
-        """The latest tasks first; `before` continues behind the last one seen. `state` is that of the latest run."""
+        """The latest tasks first; `before` continues behind the last one seen. `state` is that of the latest run.
+
+        `within` are the repositories whose tasks are meant, by their number and not their name; None is all.
+        """
         rows = await self._all(
-            "SELECT tasks.id FROM tasks JOIN runs"
+            "SELECT tasks.id FROM tasks JOIN runs"  # noqa: S608  (a constant)
             " ON runs.id = (SELECT max(id) FROM runs WHERE task_id = tasks.id)"
             " WHERE (:state IS NULL OR runs.state = :state)"
             " AND (:repository IS NULL OR tasks.repository = :repository COLLATE NOCASE)"
             " AND (:before IS NULL OR tasks.id < :before)"
+            f" AND {WITHIN}"
             " ORDER BY tasks.id DESC LIMIT :limit",
-            {"state": state, "repository": repository, "before": before, "limit": limit},
+            {
+                "state": state,
+                "repository": repository,
+                "before": before,
+                "limit": limit,
+                "within": _numbers(within),
+            },
         )
         return [await self.view(TaskId(row["id"])) for row in rows]
 
@@ -376,6 +401,11 @@ class Store:
         async with self._database.transaction() as db:
             yield db
         self.feed.ring()
+
+
+def _numbers(repositories: Iterable[Repository] | None) -> str | None:
+    """For WITHIN."""
+    return None if repositories is None else json.dumps([f"{one.host}/{one.id}" for one in repositories])
 
 
 @asynccontextmanager

@@ -64,7 +64,7 @@ def signin() -> None:
     here = web.loopback_url(settings.host, settings.port)
     if here is None:
         raise Failed(f"the link works on loopback only, and CCO_HOST={settings.host} is not: set 127.0.0.1 or 0.0.0.0")
-    say(Entrance(token_of(settings), lambda: datetime.now(UTC)).link(here))
+    say(Entrance(token_of(settings), settings.public_url, lambda: datetime.now(UTC)).link(here))
 
 
 @click.command()

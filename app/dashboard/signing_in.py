@@ -1,4 +1,4 @@
-"""Who may look at the pages: the link that `serve` prints becomes a cookie; both are proven, neither is stored.
+"""Who may look at the pages: a link that `serve` prints, or GitHub's word, becomes a cookie; proven, and not stored.
 
 Everything is derived from the API token, so whoever changes that token signs everybody out, and the token itself stands
 in no address, cookie or page.
@@ -6,14 +6,18 @@ in no address, cookie or page.
 
 import base64
 import hmac
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from app.web import is_loopback
+from runner.tasks import Actor
 
 LINK_LIVES = timedelta(hours=1)
 SESSION_LIVES = timedelta(days=7)
@@ -25,44 +29,50 @@ FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Someone who is signed in. `csrf` goes into every form of theirs."""
+    """Someone who is signed in. `csrf` goes into every form of theirs.
+
+    `person` is who GitHub says they are; None for the operator, who came by the link and may see everything.
+    """
 
     id: str
     until: int
     csrf: str
+    person: Actor | None = None
 
 
 class Entrance:
     """Makes the link, the session and the forms' token, and knows its own when it sees them again."""
 
-    def __init__(self, api_token: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, api_token: str, public_url: str | None, now: Callable[[], datetime]) -> None:
         self._key = hmac.digest(api_token.encode(), b"cco dashboard", "sha256")
+        self._https = urlsplit(public_url or "").scheme == "https"
         self._now = now
         # Cookies do not keep the ports of a host apart: two services on one machine would sign each other out.
-        self.cookie = f"cco_{self._proof('cookie')[:8]}"
+        self.cookie = f"cco_{self.proof('cookie')[:8]}"
 
     def link(self, base_url: str) -> str:
         """An address that signs in whoever opens it within the hour."""
-        until = self._from_now(LINK_LIVES)
-        return f"{base_url}/signin?token={until}.{self._proof('link', until)}"
+        until = self.in_seconds(LINK_LIVES)
+        return f"{base_url}/signin?token={until}.{self.proof('link', until)}"
 
     def opens(self, token: str) -> bool:
         """Whether this is the token of a link of ours, and not too old."""
         until, _, proof = token.partition(".")
-        return self._is(proof, "link", until) and not self._is_over(until)
+        return self.proves(proof, "link", until) and not self.is_over(until)
 
-    def let_in(self, response: web.StreamResponse) -> None:
-        """Begin a session: the browser shows it from now on.
-
-        The cookie is this host's alone, and that is loopback, where there is no TLS: so it is not marked as secure.
-        """
-        until, number = self._from_now(SESSION_LIVES), secrets.token_urlsafe(12)
+    def let_in(self, request: web.Request, response: web.StreamResponse, person: Actor | None = None) -> None:
+        """Begin a session, the operator's or a person's: the browser shows it from now on."""
+        until, number = self.in_seconds(SESSION_LIVES), secrets.token_urlsafe(12)
+        parts = [number, until]
+        if person is not None:
+            parts.append(_packed([person.login, person.id, person.host]))
         response.set_cookie(
             self.cookie,
-            f"{number}.{until}.{self._proof('session', number, until)}",
+            ".".join([*parts, self.proof("session", *parts)]),
             max_age=int(SESSION_LIVES.total_seconds()),
             httponly=True,
             samesite="Lax",
+            secure=self.is_secure(request),
         )
 
     def let_out(self, response: web.StreamResponse) -> None:
@@ -71,35 +81,49 @@ class Entrance:
 
     def session(self, request: web.Request) -> Session | None:
         """The session that a request shows, if it is ours and not over."""
-        number, _, rest = request.cookies.get(self.cookie, "").partition(".")
-        until, _, proof = rest.partition(".")
-        if not self._is(proof, "session", number, until) or self._is_over(until):
+        *parts, proof = request.cookies.get(self.cookie, "").split(".")
+        if len(parts) not in {2, 3} or not self.proves(proof, "session", *parts) or self.is_over(parts[1]):
             return None
-        return Session(number, int(until), self._proof("csrf", number, until))
+        number, until = parts[:2]
+        person = Actor(*_unpacked(parts[2])) if len(parts) == 3 else None
+        return Session(number, int(until), self.proof("csrf", *parts), person)
+
+    def is_secure(self, request: web.Request) -> bool:
+        """Whether cookies are for TLS alone: there is none on loopback, where some browsers drop a secure cookie."""
+        return self._https and not is_loopback(request.headers.get("Host", ""))
 
     def admits(self, request: web.Request) -> bool:
-        """Whether a request to the API comes from one of our own pages, of someone who is signed in.
+        """Whether a request to the API comes from one of our own pages, of the operator who is signed in.
 
         That an Origin is ours is checked for every request; a WebSocket must have one, a change the forms' token.
+        The API shows everything, and a person may not see everything: they have the pages.
         """
         session = self.session(request)
-        if session is None or request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        if (
+            session is None
+            or session.person is not None
+            or request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}
+        ):
             return False
         if request.method not in {"GET", "HEAD"}:
             return is_the_same(request.headers.get(CSRF_HEADER, ""), session.csrf)
         return "Upgrade" not in request.headers or "Origin" in request.headers
 
-    def _proof(self, *parts: str) -> str:
-        mark = hmac.digest(self._key, "\0".join(parts).encode(errors="surrogateescape"), "sha256")
+    def proof(self, *parts: str) -> str:
+        """A mark that only we can make, for these parts and no others: 43 letters, digits, - and _."""
+        mark = hmac.digest(self._key, json.dumps(parts).encode(), "sha256")
         return base64.urlsafe_b64encode(mark).decode().rstrip("=")
 
-    def _is(self, proof: str, *parts: str) -> bool:
-        return is_the_same(proof, self._proof(*parts))
+    def proves(self, proof: str, *parts: str) -> bool:
+        """Whether a mark is ours, of just these parts."""
+        return is_the_same(proof, self.proof(*parts))
 
-    def _from_now(self, span: timedelta) -> str:
+    def in_seconds(self, span: timedelta) -> str:
+        """The moment so far from now, as `is_over` reads it."""
         return str(int((self._now() + span).timestamp()))
 
-    def _is_over(self, until: str) -> bool:
+    def is_over(self, until: str) -> bool:
+        """Whether a moment has passed that we wrote ourselves: prove it first."""
         return int(until) <= self._now().timestamp()
 
 
@@ -119,3 +143,13 @@ def is_from_this_machine(request: web.Request) -> bool:
 
 def _as_host(address: str) -> str:
     return f"[{address}]" if ":" in address else address
+
+
+def _packed(values: list[str | int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def _unpacked(text: str) -> list[Any]:
+    """What we packed ourselves: prove it first."""
+    values: list[Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return values

@@ -25,6 +25,7 @@ OPERATIONS = {
     "/app/installations/{installation_id}": ["get"],
     "/app/installations/{installation_id}/access_tokens": ["post"],
     "/installation/repositories": ["get"],
+    "/user": ["get"],
     "/users/{username}": ["get"],
     "/repos/{owner}/{repo}": ["get"],
     "/repos/{owner}/{repo}/branches/{branch}": ["get"],

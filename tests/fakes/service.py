@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app import web as server
-from app.api import Api, Deeds, only_with
+from app.api import OPERATOR, Api, Deeds, only_with
 from app.cli.commands import cco
 from runner.store import Store, Submission, open_store
 from runner.tasks import (
@@ -76,17 +76,21 @@ class Service:
             noted("start", url)
             return (await _submit(self.store, 50, "Started by hand")).task.id
 
-        async def retry(task: Task, text: str) -> None:
+        async def retry(task: Task, text: str, actor: Actor) -> None:
+            assert actor is OPERATOR
             noted("retry", task.id, text)
 
-        async def steer(task: Task, text: str) -> None:
+        async def steer(task: Task, text: str, actor: Actor) -> None:
+            assert actor is OPERATOR
             noted("steer", task.id, text)
 
-        async def stop(task: Task, text: str) -> bool:
+        async def stop(task: Task, text: str, actor: Actor) -> bool:
+            assert actor is OPERATOR
             noted("stop", task.id, text)
             return self.live
 
-        async def decide(task: Task, allowed: bool, text: str) -> bool:
+        async def decide(task: Task, allowed: bool, text: str, actor: Actor) -> bool:
+            assert actor is OPERATOR
             noted("decide", task.id, allowed, text)
             return self.live
 

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from app import web as server
-from app.api import Api, Deeds, only_with
+from app.api import OPERATOR, Api, Deeds, only_with
 from app.live import Live
 from runner.errors import Refusal
 from runner.events import AgentSaid, PullRequestOpened
@@ -59,17 +59,21 @@ class Service:
             self.done.append(("start", url))
             return (await self.submit(50)).task.id
 
-        async def retry(task: Task, text: str) -> None:
+        async def retry(task: Task, text: str, actor: Actor) -> None:
+            assert actor is OPERATOR
             self.done.append(("retry", task.id, text))
 
-        async def steer(task: Task, text: str) -> None:
+        async def steer(task: Task, text: str, actor: Actor) -> None:
+            assert actor is OPERATOR
             self.done.append(("steer", task.id, text))
 
-        async def stop(task: Task, text: str) -> bool:
+        async def stop(task: Task, text: str, actor: Actor) -> bool:
+            assert actor is OPERATOR
             self.done.append(("stop", task.id, text))
             return self.active
 
-        async def decide(task: Task, allowed: bool, text: str) -> bool:
+        async def decide(task: Task, allowed: bool, text: str, actor: Actor) -> bool:
+            assert actor is OPERATOR
             self.done.append(("decide", task.id, allowed, text))
             return self.active
 

@@ -123,7 +123,7 @@ def test_signin_prints_a_link_that_the_service_takes(cco_home: Path, monkeypatch
     link = urlsplit(invoke("signin").stdout.strip())
     assert f"{link.scheme}://{link.netloc}{link.path}" == "http://127.0.0.1:8123/signin"
     (token,) = parse_qs(link.query)["token"]
-    assert Entrance(TOKEN, lambda: datetime.now(UTC)).opens(token)
+    assert Entrance(TOKEN, None, lambda: datetime.now(UTC)).opens(token)
     assert TOKEN not in token
 
 

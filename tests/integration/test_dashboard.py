@@ -66,7 +66,7 @@ async def test_a_wrong_or_an_old_link_signs_nobody_in(tmp_path: Path) -> None:
     async with open_pages(tmp_path) as pages:
         good = pages.entrance.link("").rpartition("=")[2]
         until, _, proof = good.partition(".")
-        other = Entrance("o" * 32, pages.now).link("").rpartition("=")[2]
+        other = Entrance("o" * 32, None, pages.now).link("").rpartition("=")[2]
         for wrong in (
             "",
             ".",

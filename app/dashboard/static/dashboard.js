@@ -8,6 +8,7 @@ const ahead = Date.now() - Number(body.dataset.now); // this clock against the s
 const PAUSE = 300; // between two looks, however much happens
 const LONGEST_WAIT = 15000; // between two attempts to connect
 const SMALL = new Set(["AgentSaid", "ToolUsed", "AgentStarted", "InstructionTaken"]); // and many: no list shows them
+const POLL = 3000; // where nobody tells us that something happened
 const FOLLOW = 2000; // a transcript also grows between events
 
 let after = Number(body.dataset.after);
@@ -79,7 +80,7 @@ async function look() {
   do {
     again = false;
     const answer = await asked(body.dataset.path);
-    if (answer?.status === 401) return location.reload();
+    if (answer?.status === 401 || answer?.status === 404) return location.reload(); // not for us any more
     if (answer?.ok) put(new DOMParser().parseFromString(answer.text, "text/html"));
     if (task) follow();
     await pause(PAUSE);
@@ -150,7 +151,8 @@ async function changes(wanted) {
 for (const one of parts()) shown.set(one.id, one.outerHTML);
 tick();
 setInterval(tick, 1000);
-listen();
+if (body.dataset.polls) setInterval(() => document.hidden || looking || look(), POLL);
+else listen();
 document.addEventListener("visibilitychange", () => document.hidden || look());
 if (task) {
   follow();

@@ -81,6 +81,9 @@ def by_token(world: World, value: str) -> Caller:
         if token.installation.suspended_at:
             raise Refused(403, "This installation has been suspended")
         return Caller("installation", token.installation.app.bot.login, token.installation.app, token)
+    given = world.app_user_tokens.get(value)
+    if given is not None and world.now() < given.expires_at:
+        return Caller("user", given.user.login, given.app, user=given.user)
     person = world.user_tokens.get(value)
     if person is None:
         raise Refused(401, "Bad credentials")
@@ -100,6 +103,8 @@ def allow(world: World, caller: Caller, repository: Repository, least: str, *kin
         if least == "write":
             raise Refused(401, "Requires authentication")
         return
+    if caller.app is not None:
+        _allow_app_of_person(world, caller.app, repository, least, kinds)
     has = repository.permission_of(caller.user)
     if has == "none":
         raise not_found()
@@ -123,6 +128,14 @@ def _allow_token(token: InstallationToken, repository: Repository, least: str, k
     enough = {"read", "write"} if least == "read" else {"write"}
     if not held & enough:
         raise Refused(403, "Resource not accessible by integration")
+
+
+def _allow_app_of_person(world: World, app: App, repository: Repository, least: str, kinds: tuple[str, ...]) -> None:
+    """An App that acts for a person may no more than its own installation."""
+    installation = world.installation_for(app, repository)
+    held = {installation.permissions.get(kind, "none") for kind in kinds} if installation else set()
+    if not held & ({"read", "write"} if least == "read" else {"write"}):
+        raise not_found() if repository.private else Refused(403, "Resource not accessible by integration")
 
 
 def _by_jwt(world: World, value: str) -> Caller:

@@ -33,21 +33,28 @@ class Call:
 
     def repository(self, least: str = "read", *kinds: str) -> Repository:
         """The repository in the path, if the caller may read or write such things in it."""
-        where = self.request.match_info
-        if "repository_id" in where:
-            found = self.world.repositories.get(self.number("repository_id"))
-            name = found.full_name if found else ""
-        else:
-            name = f"{where['owner']}/{where['repo']}"
-        repository = self.world.find_repository(name)
+        repository = self.named()
         if repository is None:
-            moved = self.world.repositories.get(self.world.renamed.get(name.lower(), 0))
+            moved = self.moved()
             if moved is None:
                 raise not_found()
             access.allow(self.world, self.caller, moved, "read", "metadata")
-            raise _moved(self, moved)
+            raise leads_to(self, moved)
         access.allow(self.world, self.caller, repository, least, *(kinds or ("metadata",)))
         return repository
+
+    def named(self) -> Repository | None:
+        """The repository in the path, by its number or by the name that it has now."""
+        where = self.request.match_info
+        if "repository_id" in where:
+            return self.world.repositories.get(self.number("repository_id"))
+        return self.world.find_repository(f"{where['owner']}/{where['repo']}")
+
+    def moved(self) -> Repository | None:
+        """The repository that had the name in the path before."""
+        where = self.request.match_info
+        name = f"{where.get('owner')}/{where.get('repo')}".lower()
+        return self.world.repositories.get(self.world.renamed.get(name, 0))
 
     def number(self, name: str) -> int:
         value = self.request.match_info[name]
@@ -254,7 +261,7 @@ def _said(answer: web.StreamResponse) -> Any:
         return answer.body.decode(errors="replace")
 
 
-def _moved(call: Call, repository: Repository) -> Refused:
+def leads_to(call: Call, repository: Repository) -> Refused:
     """A renamed repository answers 301 to the address that has its id in place of its name."""
     old = f"/repos/{call.request.match_info['owner']}/{call.request.match_info['repo']}"
     rest = call.request.path.removeprefix(call.world.api_prefix).removeprefix(old)

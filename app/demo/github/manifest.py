@@ -30,6 +30,9 @@ def read(text: str) -> dict[str, Any]:
     hook = manifest.get("hook_attributes")
     if hook is not None and (not isinstance(hook, dict) or not str(hook.get("url", "")).startswith("http")):
         raise Refused(422, "Invalid GitHub App configuration: Hook url is not a valid URL")
+    back = manifest.get("callback_urls", [])
+    if not isinstance(back, list) or not all(urlsplit(str(one)).scheme in {"http", "https"} for one in back):
+        raise Refused(422, "Invalid GitHub App configuration: callback_urls must be valid URLs")
     events = manifest.get("default_events", [])
     if not isinstance(events, list) or BY_THEMSELVES & set(map(str, events)):
         raise Refused(422, "Invalid GitHub App configuration: Default events unsupported")
@@ -62,4 +65,5 @@ def convert(world: World, code: str) -> tuple[App, str] | None:
         events=manifest.get("default_events", []),
         owner=owner.login,
         external_url=str(manifest["url"]),
+        callback_urls=list(map(str, manifest.get("callback_urls", []))),
     )

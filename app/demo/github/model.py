@@ -39,6 +39,8 @@ class App:
     created_at: datetime
     description: str = ""
     client_id: str = ""
+    client_secret: str = ""
+    callback_urls: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +64,27 @@ class InstallationToken:
     permissions: dict[str, str]
     expires_at: datetime
     narrowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Someone said yes: what the code that their browser carries back stands for, until it is used."""
+
+    app: App
+    user: User
+    redirect_uri: str
+    code_challenge: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserToken:
+    """What an App got for such a code: it acts for a person, where both may."""
+
+    value: str
+    app: App
+    user: User
+    expires_at: datetime
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from app.demo.github import bare, installing, manifest, pulls, render, shapes_work
+from app.demo.github import bare, installing, manifest, oauth, pulls, render, shapes_work
 from app.demo.github.errors import Refused, not_found
 from app.demo.github.http import WORLD
 from app.demo.github.model import Comment, Review, ReviewState
@@ -25,6 +25,9 @@ def routes() -> list[web.RouteDef]:
     issue = "/{owner}/{repo}/{kind:issues|pull}/{number:[0-9]{1,9}}"
     return [
         web.get("/", page(home)),
+        web.get("/login/oauth/authorize", page(oauth.ask)),
+        web.post("/login/oauth/authorize", page(oauth.answer)),
+        web.post("/login/oauth/access_token", oauth.access_token),
         web.get("/-/{name:style.css|live.js}", static),
         web.post("/-/act", page(act)),
         web.get("/-/ledger", page(ledger)),

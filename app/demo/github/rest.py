@@ -17,11 +17,12 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("POST", "/app/hook/deliveries/{id}/attempts", rest_apps.redeliver),
     ("POST", "/app-manifests/{code}/conversions", rest_apps.convert_manifest),
     ("GET", "/installation/repositories", rest_apps.installation_repositories),
-    ("GET", "/repos/{owner}/{repo}/installation", rest_apps.repository_installation),
+    ("GET", "/user", rest_git.get_me),
     ("GET", "/users/{login}", rest_git.get_user),
 ]
 IN_REPOSITORY: list[tuple[str, str, Handler]] = [
     ("GET", "", rest_git.get_repository),
+    ("GET", "/installation", rest_apps.repository_installation),
     ("GET", "/collaborators/{login}/permission", rest_git.get_permission),
     ("GET", "/git/ref/{ref:.+}", rest_git.get_ref),
     ("GET", "/git/matching-refs/{ref:.+}", rest_git.matching_refs),

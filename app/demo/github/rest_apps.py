@@ -6,7 +6,7 @@ from aiohttp import web
 
 from app.demo.github import manifest, shapes, webhooks
 from app.demo.github.errors import Refused, invalid, not_found
-from app.demo.github.http import Call
+from app.demo.github.http import Call, leads_to
 from app.demo.github.model import App, HookDelivery, Installation
 
 GRANTS = {"read": 1, "write": 2, "admin": 3}
@@ -29,8 +29,10 @@ async def get_installation(call: Call) -> web.Response:
 
 async def repository_installation(call: Call) -> web.Response:
     app = call.caller.must_be_app()
-    info = call.request.match_info
-    repository = call.world.find_repository(f"{info['owner']}/{info['repo']}")
+    repository = call.named()
+    moved = None if repository else call.moved()
+    if moved is not None and call.world.installation_for(app, moved):
+        raise leads_to(call, moved)
     installation = call.world.installation_for(app, repository) if repository else None
     if installation is None:
         raise not_found()
@@ -97,7 +99,7 @@ async def convert_manifest(call: Call) -> web.Response:
     if made is None:
         raise not_found()
     app, pem = made
-    secrets = {"client_secret": app.client_id[::-1], "webhook_secret": app.hook_secret, "pem": pem}
+    secrets = {"client_secret": app.client_secret, "webhook_secret": app.hook_secret, "pem": pem}
     return web.json_response({**shapes.app(call.world, app), **secrets}, status=201)
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from app.demo.github import bare, shapes
 from app.demo.github.bare import Commit, FileChange, TreeEntry
-from app.demo.github.errors import not_found
+from app.demo.github.errors import Refused, not_found
 from app.demo.github.http import Call
 from app.demo.github.model import Repository
 
@@ -24,6 +24,15 @@ async def get_user(call: Call) -> web.Response:
     if person is None:
         raise not_found()
     return web.json_response(shapes.public_user(call.world, person))
+
+
+async def get_me(call: Call) -> web.Response:
+    """Whose token this is; no App and no installation is anybody."""
+    if call.caller.token is not None or call.caller.kind == "app":
+        raise Refused(403, "Resource not accessible by integration")
+    if call.caller.user is None:
+        raise Refused(401, "Requires authentication")
+    return web.json_response(shapes.public_user(call.world, call.caller.user))
 
 
 async def get_permission(call: Call) -> web.Response:

@@ -79,7 +79,7 @@ class Visit:
 
     def show(self, template: str, status: int = 200, **facts: Any) -> web.Response:
         html = TEMPLATES.get_template(template).render(
-            people=self.people, acting=self.user, world=self.world, here=self.request.path, **facts
+            people=self.people, acting=self.user, world=self.world, here=self.request.path_qs, **facts
         )
         return web.Response(
             text=html, status=status, content_type="text/html", headers={"Content-Security-Policy": POLICY}

@@ -5,7 +5,7 @@ import base64
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +17,7 @@ from app.demo.github import bare
 from app.demo.github.ledger import Fault, Ledger, SecondaryLimit, Violation
 from app.demo.github.model import (
     App,
+    Consent,
     HookDelivery,
     Installation,
     InstallationToken,
@@ -25,6 +26,7 @@ from app.demo.github.model import (
     Permission,
     Repository,
     User,
+    UserToken,
 )
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class World:
         self.apps: dict[int, App] = {}
         self.installations: dict[int, Installation] = {}
         self.tokens: dict[str, InstallationToken] = {}
+        self.consents: dict[str, Consent] = {}
+        self.app_user_tokens: dict[str, UserToken] = {}
         self.manifests: dict[str, tuple[dict[str, Any], User, datetime]] = {}
         self.repositories: dict[int, Repository] = {}
         self.renamed: dict[str, int] = {}
@@ -234,6 +238,7 @@ class World:
         events: list[str] | None = None,
         owner: str = "octo",
         external_url: str = "https://example.com",
+        callback_urls: Sequence[str] = (),
     ) -> tuple[App, str]:
         """Register an App; answers it and its private key (PEM), which is kept nowhere else."""
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
@@ -259,6 +264,8 @@ class World:
             external_url=external_url,
             created_at=self.now(),
             client_id="Iv1." + secrets.token_hex(8),
+            client_secret=secrets.token_hex(20),
+            callback_urls=list(callback_urls),
         )
         self.apps[app.id] = app
         return app, private

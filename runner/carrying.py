@@ -28,7 +28,7 @@ from runner.events import (
 from runner.means import Means
 from runner.progress import Progress, events_of
 from runner.store import Reading
-from runner.tasks import Outcome, Run, RunId, RunState, Task, WaitingFor
+from runner.tasks import Outcome, PullRequest, Run, RunId, RunState, Task, Trigger, WaitingFor
 
 logger = logging.getLogger(__name__)
 
@@ -290,7 +290,8 @@ class Carrier:
 
     async def _wait(self, run: Run) -> None:
         """For the weather, a quota, or a person, without a process."""
-        if await self._stop_at_rest(run):
+        on_its_way_out = run.outcome is Outcome.stopped and run.waiting_for is WaitingFor.weather
+        if not on_its_way_out and await self._stop_at_rest(run):
             return
         if run.waiting_for in {WaitingFor.approval, WaitingFor.answer}:
             await self._wait_for_person(run)
@@ -298,7 +299,7 @@ class Carrier:
         while run.waiting_until is not None and (left := run.waiting_until - self._means.now()) > timedelta(0):
             self._poke.clear()
             await self._nap(min(left, timedelta(minutes=1)))
-            if await self._stop_at_rest(await self._store.run(run.id)):
+            if not on_its_way_out and await self._stop_at_rest(await self._store.run(run.id)):
                 return
         if run.outcome is not None:  # it was on its way out
             await self._store.move(run.id, RunState.publishing)
@@ -326,9 +327,17 @@ class Carrier:
             if run.outcome is None and view.asked is None:
                 await self._go_in_line(run)
                 return
+            if run.outcome is not None and (said := await self._said_meanwhile(run)):
+                reason = f"{said[-1].actor.login} asked for something else, so the work was not pushed as it was."
+                await self._store.settle(run.id, Outcome.withheld, reason)  # and the next run hears it
+                return
             await self._poke.wait()
             if await self._stop_at_rest(await self._store.run(run.id)):
                 return
+
+    async def _said_meanwhile(self, run: Run) -> list[Trigger]:
+        """What people told the run and no process was there to hear."""
+        return [one for one in await self._store.triggers(run.id) if one.joined and not one.acknowledged]
 
     async def _stop_at_rest(self, run: Run) -> bool:
         """End a run that someone stopped while it had no process."""
@@ -372,7 +381,7 @@ class Carrier:
             pushed = any(isinstance(one.event, BranchPushed) for one in await self._events(run))
             if outcome is Outcome.delivered and not pushed:
                 outcome = Outcome.answered
-            if outcome in {Outcome.delivered, Outcome.answered} and task.pull_request is not None:
+            if task.pull_request is not None and self._is_done(outcome, task.pull_request):
                 await self._means.publisher.finish(task, run)
         except Refusal as refusal:
             outcome, reason = Outcome.unworkable, str(refusal)
@@ -380,6 +389,12 @@ class Carrier:
             await self._weather(run, str(weather), weather.after)
             return
         await self._store.settle(run.id, outcome, reason)
+
+    def _is_done(self, outcome: Outcome, pull_request: PullRequest) -> bool:
+        """Whether the pull request gets its last words. An answer to a question is no description of the work: it
+        only takes a draft, which an earlier run left behind, out of draft.
+        """
+        return outcome is Outcome.delivered or (outcome is Outcome.answered and pull_request.draft)
 
     # The rest
 

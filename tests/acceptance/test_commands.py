@@ -69,6 +69,8 @@ async def test_what_is_said_after_the_end_goes_on_in_the_same_conversation() -> 
         assert it.pulls(issue) == [pull]
         assert it.git("rev-list", "--count", f"main..{_branch(pull)}").strip() == "2"
 
+        assert "Salted." in pull.body  # an answer does not take the place of what was said of the work
+
         assert "nothing to stop" in await it.command(issue, "/claude stop")
         assert "Done" in await it.command(issue, "/claude status")
 

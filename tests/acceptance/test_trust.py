@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.demo.model import Script
+from app.demo.replies import Use
 from tests.fakes.house import commits, done, house
 
 WORKFLOW = ".github/workflows/x.yml"
@@ -32,6 +33,20 @@ async def test_a_changed_workflow_waits_for_a_person_who_may_say_yes_or_no() -> 
         assert "Denied" in await it.command(unwanted, "/claude deny")
         await it.says(unwanted, "The work was not pushed", "alice said no")
         assert not [name for name in it.branches() if "less" in name and WORKFLOW in it.git("ls-tree", "-r", name)]
+
+
+async def test_work_that_is_held_back_can_be_redone_in_other_words() -> None:
+    undo = Use("Bash", {"command": "git reset -q --hard HEAD~1", "description": "Take the workflow out"})
+    async with house() as it:
+        turns = [commits(WORKFLOW, "on: push\n")], [done()], [undo, commits("a.txt")], [done("Without it.")]
+        issue = await it.ask("Run it in CI", *turns)
+        await it.says(issue, "it needs your yes before it is pushed")
+
+        await it.command(issue, "/claude retry without touching the workflows")
+        await it.says(issue, "Done", "Without it.")
+        assert any("without touching the workflows" in text for text in it.model.requests[-1].user_texts)
+        (branch,) = it.branches()
+        assert it.git("diff", "--name-only", f"main...{branch}").split() == ["a.txt"]
 
 
 @pytest.mark.parametrize("encoded", [False, True], ids=["as it is", "in base64"])

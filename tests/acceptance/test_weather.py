@@ -14,7 +14,7 @@ from app.demo.github.ledger import Fault
 from app.demo.replies import Fail, Quota, Step
 from handlers import reporting
 from runner import retry
-from tests.fakes.house import commits, done, house
+from tests.fakes.house import commits, done, house, waits
 from tests.fakes.scenes import FAILURES
 
 OVERLOADED = Fail(529, "overloaded_error", "Overloaded", times=5)
@@ -109,6 +109,34 @@ async def test_whatever_github_loses_there_is_one_of_everything() -> None:
         assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
         assert [fault for fault in it.world.faults if fault.times] == []
         assert [one.turn for one in it.model.requests] == [0, 1]
+
+
+async def test_a_push_whose_answer_was_lost_is_ours_when_more_work_follows_it() -> None:
+    async with house() as it:
+        it.world.faults.append(Fault("POST", "git-receive-pack$", "drop", times=2))  # git itself sends it once more
+        issue = await it.ask("Push twice", [commits("a.txt"), waits()], [commits("b.txt")], [done()])
+        await it.until(it.branches)
+        assert it.pulls(issue) == []
+        it.let_go()
+
+        await it.says(issue, "Done")
+        (pull,) = it.pulls(issue)
+        assert pull.pull is not None
+        assert it.git("diff", "--name-only", f"main...{pull.pull.head_ref}").split() == ["a.txt", "b.txt"]
+
+
+async def test_what_was_done_before_a_stop_is_pushed_once_github_is_back() -> None:
+    async with house() as it:
+        storm = Fault("POST", "git-receive-pack$", 503, times=2)
+        it.world.faults.append(storm)
+        issue = await it.ask("Stop in a storm", [commits("a.txt"), waits()], [done()])
+        await it.until(lambda: storm.times == 1)  # while Claude works
+        assert "Stopping" in await it.command(issue, "/claude stop")
+
+        await it.says(issue, "Stopped by alice")
+        assert storm.times == 0
+        (branch,) = it.branches()
+        assert it.git("diff", "--name-only", f"main...{branch}").split() == ["a.txt"]
 
 
 async def test_slack_being_down_holds_nothing_up_and_it_is_told_when_it_is_back() -> None:

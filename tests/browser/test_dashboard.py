@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from app.demo.github import World
 from runner.events import AgentSaid, BranchPushed, ChecklistChanged, ChecklistItem, QuestionAsked
-from runner.tasks import Outcome, RunState, WaitingFor
+from runner.tasks import Outcome, RunState, TaskId, WaitingFor
 from tests.browser.chromium import CHROMIUM, Tab, open_tab
 from tests.fakes.dashboard import Pages, open_pages
+from tests.fakes.people import open_office
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 
@@ -148,3 +150,34 @@ async def test_a_page_of_someone_who_is_signed_out_meanwhile_says_so(watching: W
     pages.later = timedelta(days=8)
     await pages.live.close()
     await tab.until(says("Please sign in"))
+
+
+async def test_someone_signs_in_with_github_and_the_page_follows_without_a_socket(
+    github: World, tmp_path: Path
+) -> None:
+    async with open_office(github, tmp_path) as office, open_tab(tmp_path) as tab:
+        pages = office.pages
+        await tab.open(github.base_url + "/")
+        await tab.value("document.querySelector('select[name=who]').value = 'alice'")
+        await tab.value("document.querySelector('select[name=who]').form.querySelector('button').click()")
+        await tab.until("document.querySelector('select[name=who]')?.value === 'alice'")
+        await tab.open(pages.url + "/tasks/1")
+        await tab.value("document.querySelector('a.button').click()")
+        await tab.until(says("alice, let Claude here know who you are?"))
+        await tab.value("document.querySelector('button[value=authorize]').click()")
+        await tab.until(says("Greet in French") + f" && location.href === '{pages.url}/tasks/1'")
+        watching = Watching(pages, tab)
+        await watching.open("/tasks/1")
+        view = await pages.store.view(TaskId(1))
+        await pages.store.move(view.run.id, RunState.starting)
+        await pages.store.move(view.run.id, RunState.running)
+        await watching.stays_until(says("Claude is working on this"))
+        assert pages.live.listeners == 0
+        await tab.value("document.querySelector('.stop button').click()")
+        await tab.until("!window.mark && document.readyState === 'complete'")
+        assert pages.done == [("stop", 1, "")]
+        assert [one.login for one in pages.by] == ["alice"]
+        office.github.repository("octo/hello").permissions["alice"] = "read"
+        pages.later = timedelta(seconds=61)
+        await tab.until(says("There is no such task."))
+        assert [one for one in tab.errors if "401" not in one and "404" not in one] == []

@@ -21,18 +21,22 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
 from app import settings
+from app.credentials import save_github
 from app.demo import model, story
 from app.demo.github import World
 from app.demo.github.model import Comment, Issue, Permission, Repository
 from app.demo.model import Model, Script, Turn
 from app.demo.replies import Say, Use
+from app.manifest import callback_url
 from app.services import open_services
 from tests.fakes.github import checked
+from tests.fakes.people import free_port
 from tests.fakes.slack import TOKEN, FakeSlack
 from tests.fakes.slack import slack as running_slack
 
@@ -70,6 +74,7 @@ class House:
     environ: dict[str, str]
     slack: FakeSlack | None
     app_id: int
+    client_secret: str
     handed: set[str] = field(default_factory=set)
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
@@ -225,7 +230,9 @@ class House:
         """What must never reach Claude: tokens of GitHub and Slack, the App's key, the webhook's secret, model key."""
         names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CCO_SLACK_BOT_TOKEN")
         found = {self.environ[name] for name in names if name in self.environ} | set(self.world.tokens)
-        found |= {line for line in self.environ["CCO_GITHUB_PRIVATE_KEY"].splitlines() if len(line) > 40}
+        found |= {self.client_secret} | {
+            line for line in self.environ["CCO_GITHUB_PRIVATE_KEY"].splitlines() if len(line) > 40
+        }
         token = self.home / "api-token"
         return found | ({token.read_text().strip()} if token.exists() else set())
 
@@ -311,17 +318,21 @@ async def house(
     environ: Mapping[str, str] | None = None,
     files: Mapping[str, str | bytes] | None = None,
     interval: timedelta = timedelta(0),
+    sign_in: bool = False,
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
     At the end it must have kept every contract, and left no process, session or secret behind. `interval` is the time
-    between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off.
+    between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off. With `sign_in`
+    people can sign in to the dashboard with GitHub.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
     try:
         async with AsyncExitStack() as stack:
             one = await _built(stack, root, slack=slack, files=files, more=environ or {})
+            if sign_in:
+                _let_people_sign_in(one)
             if interval < timedelta(seconds=1) and not separate:
                 one.world.limit = None
             watching = asyncio.create_task(_keep_watching(one))
@@ -335,7 +346,9 @@ async def house(
                             assert await one.end(service, signal.SIGTERM) == 0, service.log.read_text()
                 else:
                     async with open_services(settings.load(one.environ), write_interval=interval) as services:
-                        one.world.apps[one.app_id].hook_url = f"{services.base_url}/webhooks/github"
+                        # Where it listens, and not its public address, which is made up in some stories.
+                        here = "{0.scheme}://{0.netloc}".format(urlsplit(str(services.sign_in_link)))
+                        one.world.apps[one.app_id].hook_url = f"{here}/webhooks/github"
                         yield one
                         await one.world.settled()
                 await _check_what_is_left(one)
@@ -385,7 +398,22 @@ async def _built(
     if chosen.get("CLAUDE_CODE_OAUTH_TOKEN"):
         chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key
         del chosen["ANTHROPIC_API_KEY"]
-    return House(root / "cco", world, repository, scripted, chosen, workspace, app.id)
+    return House(root / "cco", world, repository, scripted, chosen, workspace, app.id, app.client_secret)
+
+
+def _let_people_sign_in(one: House) -> None:
+    """As `cco setup` leaves it, with an address that people reach."""
+    app = one.world.apps[one.app_id]
+    port = free_port()
+    one.environ |= {"CCO_PORT": str(port), "CCO_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    app.callback_urls.append(callback_url(one.environ["CCO_PUBLIC_URL"]))
+    saved = {
+        "app_id": str(app.id),
+        "url": one.world.base_url,
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+    }
+    save_github(one.home, saved, one.environ["CCO_GITHUB_PRIVATE_KEY"])
 
 
 def _toolchain() -> dict[str, str]:

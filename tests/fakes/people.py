@@ -29,12 +29,12 @@ class Person:
     """Someone with a browser of their own, who is this person at GitHub."""
 
     login: str
-    pages: Pages
+    url: str
     github: World
     browser: aiohttp.ClientSession
 
     async def get(self, path: str, **headers: str) -> tuple[int, str]:
-        url = path if path.startswith("http") else self.pages.url + path
+        url = path if path.startswith("http") else self.url + path
         async with self.browser.get(url, headers=headers) as answer:
             return answer.status, await answer.text()
 
@@ -76,7 +76,7 @@ class Person:
             csrf = await self.csrf()
         fields = {"csrf": csrf, "text": "as I say"}
         async with self.browser.post(
-            self.pages.url + path, data=fields, headers={"Origin": self.pages.url}, allow_redirects=False
+            self.url + path, data=fields, headers={"Origin": self.url}, allow_redirects=False
         ) as answer:
             return answer.status, await answer.text()
 
@@ -98,7 +98,7 @@ class Office:
     async def person(self, login: str) -> Person:
         jar = aiohttp.CookieJar(unsafe=True)  # that is: also for an address without a name
         browser = await self.stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
-        return Person(login, self.pages, self.github, browser)
+        return Person(login, self.pages.url, self.github, browser)
 
     def known(self, full_name: str) -> Repository:
         """A repository of the stand-in as a task knows it."""
@@ -114,7 +114,7 @@ class Office:
 @asynccontextmanager
 async def open_office(github: World, directory: Path) -> AsyncIterator[Office]:
     """A task of each repository; nobody is signed in."""
-    public_url = f"http://127.0.0.1:{_free_port()}"
+    public_url = f"http://127.0.0.1:{free_port()}"
     await github.add_repository("octo/hello", permissions={"alice": "write", "rita": "read", "trudy": "triage"})
     await github.add_repository("octo/other", permissions={"bob": "write"})
     app, pem = github.add_app("Claude here", callback_urls=[callback_url(public_url)])
@@ -140,7 +140,7 @@ async def open_office(github: World, directory: Path) -> AsyncIterator[Office]:
         yield office
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """What public_url says must be known before the pages are there."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

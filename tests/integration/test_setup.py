@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from app import manifest
+from app.credentials import OAuthClient, oauth_client
 from app.demo.github import World
 from app.github import open_github
 from app.settings import load
@@ -72,6 +73,13 @@ async def test_a_person_clicks_once_and_the_app_works(github: World, plan: Plan)
         created = await walk.task
     app = next(iter(github.apps.values()))
     assert (app.name, app.owner.login, app.hook_url) == ("Our own App", "octo", "https://cco.example/webhooks/github")
+    assert app.callback_urls == ["https://cco.example/signin/github/callback"]
+    client = oauth_client(plan.home, str(app.id), github.base_url)
+    assert client == OAuthClient(app.client_id, app.client_secret)
+    assert app.client_secret not in repr(client)
+    assert oauth_client(plan.home, app.client_id, github.base_url) == client
+    assert oauth_client(plan.home, str(app.id + 1), github.base_url) is None  # another App, by the environment
+    assert oauth_client(plan.home, str(app.id), "https://github.com") is None
     assert manifest.lacking(manifest.read(), app.permissions, app.events) == []
 
     files = sorted(created.directory.iterdir())
@@ -99,6 +107,7 @@ async def test_without_a_public_address_the_hook_is_off_and_the_next_steps_say_s
             assert back.status == 200
         created = await walk.task
     assert next(iter(github.apps.values())).hook_url is None
+    assert next(iter(github.apps.values())).callback_urls == []
     assert "smee.io" in next_steps(created, plan)
 
 

@@ -248,7 +248,7 @@ async def test_a_code_of_another_way_in_is_refused_by_its_challenge(office: Offi
     ],
 )
 async def test_one_ends_at_a_page_of_ours(alice: Person, to: str) -> None:
-    authorize = await alice.led(f"{alice.pages.url}/signin/github?{urlencode({'to': to})}")
+    authorize = await alice.led(f"{alice.url}/signin/github?{urlencode({'to': to})}")
     assert await alice.led(await alice.agrees(authorize)) == "/"
 
 

@@ -4,14 +4,17 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import jwt
 import pytest
+from yarl import URL
 
 from app.demo.github import Fault, World
 from app.demo.github.checks import run_of_another_app
 from app.demo.github.ledger import SecondaryLimit
+from app.demo.github.oauth import challenge_of
 from tests.fakes.git_client import branch_with_a_change, git, remote
 from tests.fakes.github import Clock, checked
 from tests.fakes.github_app import Ours
@@ -384,3 +387,67 @@ async def test_a_person_with_a_token_may_what_that_person_may(ours: Ours) -> Non
     assert (await ours.ask("POST", path + "/labels", {"labels": ["claude"]}, token=rita))[0] == 403
     assert (await ours.ask("GET", path, token=mallory))[0] == 404
     assert world.issue("octo/hello", 1).labels == []
+
+
+async def test_a_person_signs_in_to_an_app_which_may_no_more_than_both(ours: Ours) -> None:
+    world, app = ours.world, ours.app
+    app.callback_urls.append("http://127.0.0.1/back")
+    verifier = "v" * 43
+    asked = {
+        "client_id": app.client_id,
+        "redirect_uri": "http://127.0.0.1/back",
+        "state": "s&s",
+        "code_challenge": challenge_of(verifier),
+        "code_challenge_method": "S256",
+    }
+    ours.session.cookie_jar.update_cookies({"acting": "alice"}, URL(world.base_url))
+    url = f"{world.base_url}/login/oauth/authorize"
+    for wrong, status in (
+        ({"client_id": "Iv1.x"}, 404),
+        ({"redirect_uri": "https://evil.example/"}, 422),
+        ({"redirect_uri": "http://127.0.0.1/back/further"}, 422),
+        ({"code_challenge_method": "plain"}, 422),
+    ):
+        async with ours.session.get(url, params=asked | wrong) as answer:
+            assert answer.status == status
+
+    async def code() -> str:
+        form = asked | {"deed": "authorize"}
+        async with ours.session.post(url, data=form, allow_redirects=False) as answer:
+            back = urlsplit(answer.headers["Location"])
+        assert parse_qs(back.query)["state"] == ["s&s"]
+        return parse_qs(back.query)["code"][0]
+
+    async def exchanged(code: str, **changed: str) -> Any:
+        form = {
+            "client_id": app.client_id,
+            "client_secret": app.client_secret,
+            "code": code,
+            "code_verifier": verifier,
+            **changed,
+        }
+        headers = {"Accept": "application/json"}
+        async with ours.session.post(
+            f"{world.base_url}/login/oauth/access_token", data=form, headers=headers
+        ) as answer:
+            assert answer.status == 200
+            return await answer.json()
+
+    assert (await exchanged(await code(), client_secret="guessed"))["error"] == "incorrect_client_credentials"
+    assert (await exchanged(await code(), code_verifier="w" * 43))["error"] == "bad_verification_code"
+    assert (await exchanged(await code(), redirect_uri="http://127.0.0.1/"))["error"] == "redirect_uri_mismatch"
+    assert (await exchanged("guessed"))["error"] == "bad_verification_code"
+    good = await code()
+    token = (await exchanged(good))["access_token"]
+    assert token.startswith("ghu_")
+    assert (await exchanged(good))["error"] == "bad_verification_code"  # it was used
+
+    assert (await ours.call("GET", "/user", token=token))["login"] == "alice"
+    assert (await ours.ask("GET", "/user", token=""))[0] == 401
+    assert (await ours.ask("GET", "/user", token=await ours.token()))[0] == 403
+    assert (await ours.ask("GET", "/repos/octo/hello", token=token))[0] == 200
+    assert (await ours.ask("GET", "/repos/octo/other", token=token))[0] == 404  # the App may, alice may not
+    await world.add_repository("ada/own", permissions={"alice": "admin"})
+    assert (await ours.ask("GET", "/repos/ada/own", token=token))[0] == 404  # alice may, the App may not
+    assert token not in str(list(world.ledger))
+    assert app.client_secret not in str(list(world.ledger))

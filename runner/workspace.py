@@ -1,10 +1,12 @@
 """Prepare a task's directory (vault, worktree, home, claude), whole or not at all, and take it away again."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from runner.git import git
 from runner.mirror import Mirror, checked
 
 _ATTEMPTS = 20
+_BETWEEN_ATTEMPTS_SECONDS = 0.05
 _NAME_WHOEVER_ASKED = """\
 #!/bin/sh
 [ -z "$CCO_CO_AUTHOR" ] ||
@@ -147,19 +150,23 @@ def _remove_tree(path: Path) -> None:
         except OSError:  # a git that outlived a killed service still writes here, until it misses its files
             if attempt == _ATTEMPTS - 1:
                 raise
+            time.sleep(_BETWEEN_ATTEMPTS_SECONDS)
         else:
             return
 
 
 def _unlock_and_retry(function: Callable[..., object], path: str, failure: object) -> None:
     del failure
+    if not os.path.lexists(path):
+        return  # whoever else removes here was faster, and it is gone
     for locked in (Path(path).parent, Path(path)):
         if _is_directory(locked):
             locked.chmod(0o700)
-    if function in (os.open, os.scandir, os.lstat):
-        shutil.rmtree(path)
-    else:
-        function(path)
+    with contextlib.suppress(FileNotFoundError):
+        if function in (os.open, os.scandir, os.lstat):
+            shutil.rmtree(path)
+        else:
+            function(path)
 
 
 def _quoted(value: str) -> str:

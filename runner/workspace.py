@@ -15,7 +15,7 @@ from runner.exporting import Identity
 from runner.git import git
 from runner.mirror import Mirror, checked
 
-_ATTEMPTS = 20
+_PATIENCE_SECONDS = 60.0
 _BETWEEN_ATTEMPTS_SECONDS = 0.05
 _NAME_WHOEVER_ASKED = """\
 #!/bin/sh
@@ -141,14 +141,15 @@ def _is_directory(path: Path) -> bool:
 
 def _remove_tree(path: Path) -> None:
     """Remove a directory (or a file where one should be), never following a link, and also what was made unwritable."""
-    for attempt in range(_ATTEMPTS):
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
         try:
             if _is_directory(path):
                 shutil.rmtree(path, onerror=_unlock_and_retry)
             else:
                 path.unlink(missing_ok=True)
-        except OSError:  # a git that outlived a killed service still writes here, until it misses its files
-            if attempt == _ATTEMPTS - 1:
+        except OSError:  # a git that outlived a killed service still writes here, until it is done or misses its files
+            if time.monotonic() > until:
                 raise
             time.sleep(_BETWEEN_ATTEMPTS_SECONDS)
         else:

@@ -90,6 +90,7 @@ async def _stage(*, port: int, real: bool, say: Say) -> AsyncIterator[Stage]:
                 "CCO_GITHUB_APP_ID": str(app.id),
                 "CCO_GITHUB_PRIVATE_KEY": private_key,
                 "CCO_GITHUB_WEBHOOK_SECRET": secret,
+                "CCO_LOG_FORMAT": "human",
                 "CCO_LOG_LEVEL": "warning",
                 **(_real_credentials() if real else await _scripted(stack)),
                 **await _confinement(say),

@@ -6,6 +6,8 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.effects import effect
+
 GITHUB = ("app_id", "slug", "url", "api_url", "client_id", "client_secret", "webhook_secret", "html_url")
 OF_SETTINGS = ("app_id", "url", "api_url", "webhook_secret")
 
@@ -75,7 +77,8 @@ def api_token(home: Path) -> str:
             temporary = path.with_name(f".api-token.{os.getpid()}")
             write_private(temporary, secrets.token_urlsafe(32) + "\n")
             try:
-                os.link(temporary, path)  # fails where another has made one meanwhile, which is then the one
+                with effect("file.api-token"):
+                    os.link(temporary, path)  # fails where another has made one meanwhile, which is then the one
             except FileExistsError:
                 pass
             finally:
@@ -96,4 +99,5 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+    with effect("file.credential"):
+        temporary.replace(path)

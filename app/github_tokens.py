@@ -13,6 +13,7 @@ import gidgethub
 import gidgethub.abc
 from cachetools import TLRUCache, TTLCache
 
+from runner.effects import effect
 from runner.errors import Refusal
 from runner.tasks import Repository
 
@@ -99,11 +100,12 @@ class Tokens:
     async def _new(self, repository: Repository, purpose: Purpose) -> Token:
         installation = await self.installation(repository)
         try:
-            answer = await self._app.post(
-                "/app/installations/{installation_id}/access_tokens",
-                {"installation_id": str(installation)},
-                data={**_narrowed_to(repository), "permissions": purpose.permissions},
-            )
+            with effect("http.token"):
+                answer = await self._app.post(
+                    "/app/installations/{installation_id}/access_tokens",
+                    {"installation_id": str(installation)},
+                    data={**_narrowed_to(repository), "permissions": purpose.permissions},
+                )
         except gidgethub.BadRequest as exc:
             self.forget(repository)
             raise self._refused(exc, repository, purpose) from exc

@@ -191,7 +191,7 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
     variable, key = _model_key(settings)
     key_file = home / "credentials" / "model-key"
     key_file.parent.mkdir(mode=0o700, exist_ok=True)
-    write_atomically(key_file, key.encode())
+    write_atomically(key_file, key.encode(), "file.model-key")
     read_only = settings.sandbox.read_only
     env = {"PATH": _path(read_only) if confined else os.environ.get("PATH", os.defpath)}
     if settings.anthropic.base_url is not None:

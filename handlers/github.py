@@ -10,6 +10,7 @@ from gidgethub.abc import GitHubAPI
 
 from handlers import policy
 from handlers.desk import House
+from runner.effects import effect
 from runner.errors import Refusal
 from runner.tasks import Actor, Repository, Subject
 
@@ -75,12 +76,14 @@ async def issue_now(gh: GitHubAPI, repository: Repository, number: int) -> dict[
 
 async def look_at_issue(gh: GitHubAPI, repository: Repository, number: int) -> None:
     """👀: seen. GitHub keeps one of a kind from each user."""
-    await gh.post(f"/repos/{repository.full_name}/issues/{number}/reactions", data={"content": "eyes"})
+    with effect("http.look-at-issue"):
+        await gh.post(f"/repos/{repository.full_name}/issues/{number}/reactions", data={"content": "eyes"})
 
 
 async def look_at_comment(gh: GitHubAPI, repository: Repository, said: Said, comment_id: int) -> None:
     """👀 on a comment, in the conversation or on a line of code."""
-    await gh.post(f"/repos/{repository.full_name}/{said}/{comment_id}/reactions", data={"content": "eyes"})
+    with effect("http.look-at-comment"):
+        await gh.post(f"/repos/{repository.full_name}/{said}/{comment_id}/reactions", data={"content": "eyes"})
 
 
 def answer_marker(key: str) -> str:
@@ -118,5 +121,7 @@ async def answer_once(
 
 async def post_comment(gh: GitHubAPI, house: House, repository: Repository, number: int, body: str) -> int:
     """A new comment, without the secrets we know; gives its id."""
-    posted = await gh.post(f"/repos/{repository.full_name}/issues/{number}/comments", data={"body": house.redact(body)})
+    url = f"/repos/{repository.full_name}/issues/{number}/comments"
+    with effect("http.comment"):
+        posted = await gh.post(url, data={"body": house.redact(body)})
     return int(posted["id"])

@@ -11,6 +11,7 @@ from gidgethub.abc import GitHubAPI
 from handlers.desk import GitHubOf, House
 from handlers.sanitize import plain_line
 from handlers.status import WORDS_BEGIN, WORDS_END, PullRequestWords, pull_request_words
+from runner.effects import effect
 from runner.errors import Refusal
 from runner.tasks import PullRequest
 from runner.view import TaskView
@@ -46,9 +47,11 @@ class GitHubForge:
         there: dict[str, Any] = await gh.getitem(url)
         body = _with_our_words(there.get("body") or "", self._words(view).body)
         if there["state"] == "open" and body != there.get("body"):
-            there = await gh.patch(url, data={"body": body})
+            with effect("http.edit-pull-request"):
+                there = await gh.patch(url, data={"body": body})
         if there["state"] == "open" and there.get("draft"):
-            await gh.graphql(READY, endpoint=graphql_of(gh.base_url), id=there["node_id"])
+            with effect("http.mark-ready"):
+                await gh.graphql(READY, endpoint=graphql_of(gh.base_url), id=there["node_id"])
             there = {**there, "draft": False}
         return there
 
@@ -67,12 +70,14 @@ class GitHubForge:
         url = f"/repos/{repository.full_name}/pulls"
         data = {"title": words.title, "body": words.body, "head": view.task.branch, "base": repository.default_branch}
         try:
-            return dict(await gh.post(url, data={**data, "draft": True}))
+            with effect("http.pull-request"):
+                return dict(await gh.post(url, data={**data, "draft": True}))
         except (gidgethub.ValidationError, gidgethub.InvalidField) as error:
             if "already exists" in str(error) and (found := await self._find(gh, view)) is not None:
                 return found
             if "draft pull requests are not supported" in str(error).lower():  # private repositories on GitHub Free
-                return dict(await gh.post(url, data=data))
+                with effect("http.pull-request-without-draft"):
+                    return dict(await gh.post(url, data=data))
             if "no commits between" in str(error).lower():
                 sentence = f"There is nothing to propose: {view.task.branch} has no commit that {data['base']} lacks."
                 raise Refusal(sentence) from error

@@ -11,6 +11,7 @@ import uuid
 from typing import IO, Any
 
 from runner import claude, kin, spool
+from runner.effects import effect
 from runner.launch import SHAPELESS, Launch
 from runner.spool import Cause
 from runner.text import clean
@@ -57,7 +58,8 @@ class Child:
     def drive(self) -> int | None:
         """Start it and see it through; its exit code, None where it could not be started."""
         try:
-            process = self.process = self._start()
+            with effect("process.claude"):
+                process = self.process = self._start()
         except (OSError, ValueError) as error:
             self.launch.detail = f"claude could not be started: {error}"
             return None

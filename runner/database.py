@@ -9,6 +9,8 @@ from pathlib import Path
 
 import aiosqlite
 
+from runner.effects import effect
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 10.0
 
@@ -36,8 +38,8 @@ class Database:
         self.reader = reader
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
-        """The writing connection, for one BEGIN IMMEDIATE … COMMIT."""
+    async def transaction(self, name: str) -> AsyncIterator[aiosqlite.Connection]:
+        """The writing connection, for one BEGIN IMMEDIATE … COMMIT, which is the effect `name`."""
         async with self._turn:
             await self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -45,7 +47,8 @@ class Database:
             except BaseException:
                 await asyncio.shield(self._writer.rollback())
                 raise
-            await asyncio.shield(self._writer.commit())
+            with effect(name):
+                await asyncio.shield(self._writer.commit())
 
 
 @asynccontextmanager

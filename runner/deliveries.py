@@ -30,7 +30,7 @@ class Deliveries:
     async def put(self, deliveries: Sequence[Delivery]) -> list[bool]:
         """Store them in one transaction; for each, whether it is new. Once this returns they survive anything."""
         new: list[bool] = []
-        async with self._database.transaction() as db:
+        async with self._database.transaction("commit.put") as db:
             for one in deliveries:
                 cursor = await db.execute(
                     "INSERT OR IGNORE INTO deliveries (source, hook, delivery_id, event, body, received_at)"
@@ -49,7 +49,7 @@ class Deliveries:
 
     async def settle(self, delivery_id: int, error: str | None = None) -> None:
         """It was handled, or it is parked with the traceback that says why not."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction("commit.settle-delivery") as db:
             await db.execute(
                 "UPDATE deliveries SET state = ?, error = ? WHERE id = ?",
                 ("parked" if error else "done", error, delivery_id),
@@ -64,7 +64,7 @@ class Deliveries:
 
     async def replay(self, delivery_id: int) -> bool:
         """Hand a parked delivery out once more; False if there is no such parked one."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction("commit.replay") as db:
             cursor = await db.execute(
                 "UPDATE deliveries SET state = 'new', error = NULL WHERE id = ? AND state = 'parked'", (delivery_id,)
             )

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from runner import exporting
+from runner.effects import effect
 from runner.exporting import Identity
 from runner.spool import Spec
 
@@ -36,15 +37,17 @@ def commit_leftovers(spec: Spec) -> None:
     _run(spec, ["sh", "-c", _UNLOCK], _QUICK_SECONDS)
     requester = identity(spec.co_author) if spec.co_author else None
     *first, last = exporting.commit_leftovers_argv(identity(spec.author), requester, LEFTOVERS)
-    for argv in first:
-        _run(spec, argv, _LONG_SECONDS)
-    _run(spec, last, _LONG_SECONDS, fine=(0, exporting.NOTHING_TO_COMMIT))
+    with effect("git.leftovers"):
+        for argv in first:
+            _run(spec, argv, _LONG_SECONDS)
+        _run(spec, last, _LONG_SECONDS, fine=(0, exporting.NOTHING_TO_COMMIT))
 
 
 def take_in(spec: Spec, sha: str) -> bool:
     """Merge what others pushed; False, and nothing changed, where that needs someone who understands both."""
     try:
-        _run(spec, exporting.merge_argv(identity(spec.author), sha), _LONG_SECONDS)
+        with effect("git.merge"):
+            _run(spec, exporting.merge_argv(identity(spec.author), sha), _LONG_SECONDS)
     except ExportFailed:
         _run(spec, exporting.abort_merge_argv(), _QUICK_SECONDS, fine=(0, _NO_MERGE_TO_ABORT))
         return False
@@ -57,13 +60,15 @@ def bundle(spec: Spec, target: Path) -> None:
     with part.open("wb") as file:
         _run(spec, exporting.bundle_argv(spec.base_sha), _LONG_SECONDS, stdout=file.fileno())
         os.fsync(file.fileno())
-    part.rename(target)
+    with effect("file.bundle"):
+        part.rename(target)
 
 
 def set_session_aside(spec: Spec) -> None:
     """Move the session's file out of the way: one without a word in it can be neither resumed nor begun again."""
     argv = ["sh", "-c", _SET_ASIDE, "sh", spec.claude_dir, spec.session_id]
-    _run(spec, argv, _QUICK_SECONDS)
+    with effect("file.session-aside"):
+        _run(spec, argv, _QUICK_SECONDS)
 
 
 def identity(words: str) -> Identity:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from runner.effects import effect
 from runner.spool import CLAUDE, Line
 
 MAX_RECORD_BYTES = 1024 * 1024
@@ -27,10 +28,11 @@ class Journal:
             data = {"line": _shortened(data["line"])} if kind == CLAUDE else {"cut": True}
             raw = self._encode(now, kind, data)
         self._seq += 1
-        written = os.write(self._file, raw)
-        while written < len(raw):  # a disk that is nearly full takes a part: finish the line or raise ENOSPC
-            written += os.write(self._file, raw[written:])
-        os.fdatasync(self._file)
+        with effect("file.line"):
+            written = os.write(self._file, raw)
+            while written < len(raw):  # a disk that is nearly full takes a part: finish the line or raise ENOSPC
+                written += os.write(self._file, raw[written:])
+            os.fdatasync(self._file)
         return Line(self._seq, now, kind, data, 0)
 
     def _encode(self, now: float, kind: str, data: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.effects import effect
 from runner.errors import Refusal
 from runner.git import ENVIRONMENT, GitFailed, git
 from runner.remotes import (
@@ -131,9 +132,10 @@ class Mirror:
             number = self._begun
             # Pruning is limited to the one refspec on the command line: refs/tasks/ is ours and stays.
             argv = ("fetch", "--quiet", "--prune", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
-            await self._talk(
-                *argv, "--", self.remote.url, "+refs/heads/*:refs/heads/*", credential=credential, lock=lock
-            )
+            with effect("git.fetch"):
+                await self._talk(
+                    *argv, "--", self.remote.url, "+refs/heads/*:refs/heads/*", credential=credential, lock=lock
+                )
             self._fetched = number
 
     async def head(self, branch: str) -> str | None:
@@ -158,7 +160,8 @@ class Mirror:
         """Keep a commit for a task, whatever becomes of the branches: `refs/tasks/<id>/<name>`."""
         if not _NAME.fullmatch(name):
             raise ValueError(f"not a name for a pin: {name!r}")
-        await git("update-ref", f"refs/tasks/{int(task_id)}/{name}", checked(sha), cwd=self.path)
+        with effect("git.pin"):
+            await git("update-ref", f"refs/tasks/{int(task_id)}/{name}", checked(sha), cwd=self.path)
 
     async def unpin(self, task_id: int) -> None:
         """Forget everything kept for a task."""
@@ -167,7 +170,8 @@ class Mirror:
         async with self._alone() as lock:
             form = "--format=delete %(refname)"
             refs = await git("for-each-ref", form, f"refs/tasks/{int(task_id)}/", cwd=self.path)
-            await git("update-ref", "--stdin", cwd=self.path, stdin=refs, pass_fds=[lock])
+            with effect("git.unpin"):
+                await git("update-ref", "--stdin", cwd=self.path, stdin=refs, pass_fds=[lock])
 
     async def import_bundle(self, task_id: int, run_id: int, number: int, bundle: Path | int) -> str:
         """Take HEAD of a bundle into `refs/tasks/<id>/runs/<run>/<number>`; return its SHA.
@@ -190,7 +194,8 @@ class Mirror:
             async with self._alone() as lock:
                 argv = ("index-pack", "--stdin", "--fix-thin", "--strict", f"--max-input-size={BUNDLE_LIMIT_BYTES}")
                 try:
-                    await git(*argv, cwd=self.path, stdin=file, pass_fds=[lock])
+                    with effect("git.index-pack"):
+                        await git(*argv, cwd=self.path, stdin=file, pass_fds=[lock])
                     # Everything it builds on must be here, or the mirror would hold a commit it cannot push.
                     await git("rev-list", "--objects", "--quiet", sha, "--not", "--all", "--", cwd=self.path)
                     if await git("cat-file", "-t", sha, cwd=self.path) != b"commit\n":
@@ -198,7 +203,8 @@ class Mirror:
                 except GitFailed as failure:
                     raise BundleRefused(_NOT_WHOLE.format(_last_line(failure.stderr))) from failure
                 ref = f"refs/tasks/{int(task_id)}/runs/{int(run_id)}/{int(number)}"
-                await git("update-ref", ref, sha, cwd=self.path)
+                with effect("git.import"):
+                    await git("update-ref", ref, sha, cwd=self.path)
         return sha
 
     async def push(self, sha: str, branch: str, credential: Credential | None, expected: str | None) -> Pushed:
@@ -325,7 +331,8 @@ class Mirror:
         argv = ("push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
         only_if = f"--force-with-lease={ref}:{lease or ''}"
         try:
-            out = await self._talk(*argv, only_if, "--", self.remote.url, f"{sha}:{ref}", credential=credential)
+            with effect("git.push"):
+                out = await self._talk(*argv, only_if, "--", self.remote.url, f"{sha}:{ref}", credential=credential)
         except GitFailed as failure:
             rejected = re.search(r"^!\t\S+\t\[(?:remote )?rejected\] \((.*)\)$", failure.stdout, re.MULTILINE)
             if rejected is None:
@@ -386,7 +393,8 @@ class Mirror:
             await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", os.fspath(bare))
             with (bare / "config").open("a") as config:
                 config.write("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n")
-            os.replace(bare, self.path)  # noqa: PTH105 - whole or not at all; a rename does not block
+            with effect("file.mirror"):
+                os.replace(bare, self.path)  # noqa: PTH105 - whole or not at all; a rename does not block
 
 
 def checked(sha: str) -> str:

@@ -22,6 +22,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from runner.effects import effect
+
 
 class Cause(StrEnum):
     """Why the supervisor ended the launch."""
@@ -123,14 +125,15 @@ ENDED = "ended"  # {"cause": str, "detail": str}: the last line; exit.json follo
 TROUBLE = "trouble"  # {"what": str}: something the operator should know; the launch goes on
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Readers see all of it or nothing, also after a power cut."""
+def write_atomically(path: Path, data: bytes, name: str) -> None:
+    """Readers see all of it or nothing, also after a power cut. It is the effect `name`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "wb", opener=_for_us_alone) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    temporary.rename(path)
+    with effect(name):
+        temporary.rename(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
@@ -144,9 +147,10 @@ def _for_us_alone(path: str, flags: int) -> int:
 
 def create(spool: Path, spec: Spec) -> None:
     """Make the directory and its spec. Nothing is in it yet that could run."""
-    for directory in (spool, spool / "control", spool / "bundles"):
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_atomically(spool / "spec.json", json.dumps(asdict(spec), ensure_ascii=False).encode())
+    with effect("file.spool"):
+        for directory in (spool, spool / "control", spool / "bundles"):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomically(spool / "spec.json", json.dumps(asdict(spec), ensure_ascii=False).encode(), "file.spec")
 
 
 def read_spec(spool: Path) -> Spec:
@@ -192,7 +196,7 @@ def is_alive(spool: Path) -> bool:
 
 def write_exit(spool: Path, ending: Exit) -> None:
     """The last thing that a supervisor does with its spool."""
-    write_atomically(spool / "exit.json", json.dumps(asdict(ending), ensure_ascii=False).encode())
+    write_atomically(spool / "exit.json", json.dumps(asdict(ending), ensure_ascii=False).encode(), "file.exit")
 
 
 def read_exit(spool: Path) -> Exit | None:
@@ -211,4 +215,4 @@ def send(spool: Path, kind: str, uuid: str, **data: Any) -> None:
     whose `text` is fenced.
     """
     message = json.dumps({"kind": kind, "uuid": uuid, **data}, ensure_ascii=False).encode()
-    write_atomically(spool / "control" / f"{time.time_ns():020d}-{uuid}.json", message)
+    write_atomically(spool / "control" / f"{time.time_ns():020d}-{uuid}.json", message, "file.control")

@@ -89,7 +89,7 @@ class Store:
 
         A wish whose uuid is known changes nothing, nor does a label on a task that is being worked on.
         """
-        async with self._changing() as db:
+        async with self._changing("commit.submit") as db:
             row = await changes.one(
                 db, "SELECT * FROM tasks WHERE source = ? AND identity = ?", subject.source, subject.identity
             )
@@ -117,7 +117,7 @@ class Store:
 
     async def claim(self, max_runs: int, max_starting: int) -> Run | None:
         """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction("commit.claim") as db:
             counts = await changes.one(
                 db,
                 f"SELECT count(*) FILTER (WHERE {changes.HOLDS_SLOT}) AS busy, "  # noqa: S608  (constants)
@@ -135,7 +135,7 @@ class Store:
 
     async def begin_launch(self, run_id: RunId) -> Run:
         """Number the next launch, and forget how far the last one's spool was read."""
-        async with self._changing() as db:
+        async with self._changing("commit.begin-launch") as db:
             await db.execute(
                 "UPDATE runs SET launch = launch + 1, spool_offset = 0, progress = '' WHERE id = ?", (run_id,)
             )
@@ -155,14 +155,14 @@ class Store:
 
         `outcome` given on the way to publishing is the one intended; the end confirms it.
         """
-        async with self._changing() as db:
+        async with self._changing("commit.move") as db:
             await changes.move(db, run_id, to, waiting_for, waiting_until, outcome, reason)
             await changes.record(db, run_id, because)
         return await self.run(run_id)
 
     async def settle(self, run_id: RunId, outcome: Outcome, reason: str) -> Run:
         """End a run. What people said to it and Claude never took up is gathered into the next run."""
-        async with self._changing() as db:
+        async with self._changing("commit.settle") as db:
             await changes.move(db, run_id, outcome.state, outcome=outcome, reason=reason)
             await changes.record(db, run_id, (happened.RunSettled(outcome.value, reason),))
             left = await db.execute_fetchall(
@@ -179,13 +179,13 @@ class Store:
 
     async def record(self, task_id: TaskId, *occurred: Event, run_id: RunId | None = None) -> None:
         """Append events, and do to the task's and run's rows what they mean."""
-        async with self._changing() as db:
+        async with self._changing("commit.record") as db:
             for event in occurred:
                 await changes.append(db, task_id, run_id, event)
 
     async def read_on(self, run_id: RunId, reading: Reading, occurred: Sequence[Event]) -> None:
         """What the spool said, and how far it was read, in one transaction: a line is never taken twice."""
-        async with self._changing() as db:
+        async with self._changing("commit.read-on") as db:
             await db.execute(
                 "UPDATE runs SET spool_offset = ?, progress = ? WHERE id = ?",
                 (reading.offset, reading.progress, run_id),
@@ -194,7 +194,7 @@ class Store:
 
     async def begin_again(self, task_id: TaskId, branch: str) -> Task:
         """A new branch and, in time, a new pull request: the last one was merged or closed."""
-        async with self._changing() as db:
+        async with self._changing("commit.begin-again") as db:
             await db.execute(
                 "UPDATE tasks SET branch = ?, base_sha = NULL, pushed_sha = NULL, pull_request_number = NULL,"
                 " pull_request_url = NULL, pull_request_state = NULL, pull_request_draft = NULL WHERE id = ?",
@@ -204,7 +204,7 @@ class Store:
 
     async def rename(self, host: str, repository_id: int, full_name: str, clone_url: str) -> None:
         """The repository has a new name; its tasks follow."""
-        async with self._changing() as db:
+        async with self._changing("commit.rename") as db:
             await db.execute(
                 "UPDATE tasks SET key = replace(key, repository || '#', ? || '#'), repository = ?, clone_url = ?"
                 " WHERE host = ? AND repository_id = ?",
@@ -213,7 +213,7 @@ class Store:
 
     async def save_receipt(self, receipt: Receipt) -> None:
         """Remember what was said. Readers are not woken: nothing happened to the task."""
-        async with self._database.transaction() as db:
+        async with self._database.transaction("commit.receipt") as db:
             await db.execute(
                 "INSERT OR REPLACE INTO receipts (task_id, reporter, digest, reference, at) VALUES (?, ?, ?, ?, ?)",
                 (receipt.task_id, receipt.reporter, receipt.digest, receipt.reference, to_text(receipt.at)),
@@ -383,7 +383,7 @@ class Store:
     async def trouble(self) -> dict[str, str]:
         """What keeps us from writing, if anything does."""
         try:
-            async with self._database.transaction():
+            async with self._database.transaction("commit.trial"):
                 pass
         except sqlite3.Error as error:
             return {"database": str(error)}
@@ -397,8 +397,8 @@ class Store:
         return list(await self._database.reader.execute_fetchall(sql, parameters))
 
     @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[aiosqlite.Connection]:
-        async with self._database.transaction() as db:
+    async def _changing(self, name: str) -> AsyncIterator[aiosqlite.Connection]:
+        async with self._database.transaction(name) as db:
             yield db
         self.feed.ring()
 

@@ -17,6 +17,7 @@ from types import FrameType
 
 from runner import exports, kin, spool
 from runner.child import Child
+from runner.effects import effect
 from runner.launch import Launch
 from runner.pane import Pane
 from runner.spool import Cause, Exit, Message, Spec
@@ -79,7 +80,8 @@ def carry_out(launch: Launch) -> Exit:
         exports.set_session_aside(launch.spec)
         child = Child(launch, resume=False)
         code = child.drive()
-    left = kin.kill_all()
+    with effect("process.kill-all"):
+        left = kin.kill_all()
     if left:
         launch.trouble(f"processes that cannot be killed: {left}")
     launch.hand_over(leftovers=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import libtmux
 
+from runner.effects import effect
 from runner.errors import TryLater
 from runner.tasks import RunId
 
@@ -47,7 +48,8 @@ class Tmux:
     ) -> None:
         """Start a detached session whose one pane runs `argv`. No shell is between, and nothing typed."""
         async with self._lock:  # two first sessions at once would race for the server
-            await asyncio.to_thread(self._launch, run_id, argv, cwd, env, size)
+            with effect("tmux.launch"):
+                await asyncio.to_thread(self._launch, run_id, argv, cwd, env, size)
 
     async def sessions(self) -> dict[RunId, int]:
         """The runs that have a session, with the pid of its pane; sessions of other names are not ours."""
@@ -55,7 +57,8 @@ class Tmux:
 
     async def kill(self, run_id: RunId) -> None:
         """End the session of exactly this run; one that is gone is fine."""
-        await asyncio.to_thread(self._kill, run_id)
+        with effect("tmux.kill"):
+            await asyncio.to_thread(self._kill, run_id)
 
     def attach_argv(self, run_id: RunId, *, read_only: bool) -> tuple[str, ...]:
         """The command that shows the session; a viewer does not resize the screen for others."""

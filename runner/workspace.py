@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.effects import effect
 from runner.exporting import Identity
 from runner.git import git
 from runner.mirror import Mirror, checked
@@ -76,8 +77,10 @@ async def prepare(
         await asyncio.to_thread(_remove_tree, leftover)
     fresh = Workspace(Path(tempfile.mkdtemp(dir=workspace.root.parent, prefix=prefix)))
     try:
-        await _make(fresh, mirror, branch, tip_sha or base_sha, identity)
-        await asyncio.to_thread(_move_into_place, fresh, workspace)
+        with effect("git.workspace"):
+            await _make(fresh, mirror, branch, tip_sha or base_sha, identity)
+        with effect("file.workspace"):
+            await asyncio.to_thread(_move_into_place, fresh, workspace)
     finally:
         await asyncio.to_thread(_remove_tree, fresh.root)
     return workspace
@@ -85,14 +88,16 @@ async def prepare(
 
 async def discard_checkout(root: Path) -> None:
     """Take vault and worktree away, so that `prepare` makes them anew; what Claude remembers stays."""
-    for name in ("worktree", "vault.git"):
-        await asyncio.to_thread(_remove_tree, root / name)
+    with effect("file.discard-checkout"):
+        for name in ("worktree", "vault.git"):
+            await asyncio.to_thread(_remove_tree, root / name)
 
 
 async def remove(mirror: Mirror, root: Path, *, task_id: int) -> None:
     """Delete every trace of a task: its directory, and what the mirror kept for it."""
-    for path in (root, *root.parent.glob(f".{root.name}-*")):
-        await asyncio.to_thread(_remove_tree, path)
+    with effect("file.remove-workspace"):
+        for path in (root, *root.parent.glob(f".{root.name}-*")):
+            await asyncio.to_thread(_remove_tree, path)
     await mirror.unpin(task_id)
 
 

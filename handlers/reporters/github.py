@@ -14,6 +14,7 @@ import gidgethub
 from handlers.desk import GitHubOf, House
 from handlers.github import find_our_comment, post_comment
 from handlers.status import CheckWords, Place, check_words, marker, status_comment
+from runner.effects import effect
 from runner.store import Receipt
 from runner.view import TaskView
 
@@ -93,7 +94,8 @@ class LivingComment:
     async def _edit(self, view: TaskView, comment: int, body: str) -> bool:
         url = f"/repos/{view.task.repository.full_name}/issues/comments/{comment}"
         try:
-            await self.github_of(view.task.repository).patch(url, data={"body": body})
+            with effect("http.edit-comment"):
+                await self.github_of(view.task.repository).patch(url, data={"body": body})
         except gidgethub.BadRequest as error:
             if error.status_code in {404, 410}:
                 return False
@@ -141,9 +143,11 @@ class CheckRun:
         gh = self.github_of(view.task.repository)
         if check is None:
             named = {"name": CHECK_NAME, "head_sha": view.task.pushed_sha, "external_id": _external_id(view)}
-            check = int((await gh.post(url, data=self._data(view, words) | named))["id"])
+            with effect("http.check-run"):
+                check = int((await gh.post(url, data=self._data(view, words) | named))["id"])
         else:
-            await gh.patch(f"{url}/{check}", data=self._data(view, words))
+            with effect("http.edit-check-run"):
+                await gh.patch(f"{url}/{check}", data=self._data(view, words))
         self.pace.note(self.name, view)
         return f"{check}/{view.run.id}/{view.task.pushed_sha}"
 
@@ -153,7 +157,8 @@ class CheckRun:
         gh = self.github_of(view.task.repository)
         if (await gh.getitem(url))["status"] != "completed":
             output = {"title": "The work went on from here", "summary": "A later commit has the newer check."}
-            await gh.patch(url, data={"status": "completed", "conclusion": "neutral", "output": output})
+            with effect("http.leave-check-run"):
+                await gh.patch(url, data={"status": "completed", "conclusion": "neutral", "output": output})
 
     async def _find(self, view: TaskView) -> int | None:
         """Ours is the one with our name for it; other Apps' check runs are not asked for by name alone."""

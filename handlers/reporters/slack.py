@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from handlers.messages_slack import Message, Redact, first_message, moment, reply
+from runner.effects import effect
 from runner.store import Receipt
 from runner.tasks import TaskId
 from runner.view import TaskView
@@ -106,14 +107,19 @@ class SlackReporter:
     async def _say_first(self, view: TaskView, thread: Thread) -> Thread:
         message = first_message(view, self._redact, self._dashboard, self._clock())
         mark = _mark(view)
-        if thread.first is not None and await self._channel.edit(thread.first, message, mark):
+        if thread.first is not None and await self._edit(thread.first, message, mark):
             return thread
         if thread.first is not None or thread.doubt:  # deleted, or written without our knowing
             found = await self._channel.find(mark, view.task.created_at)
-            if found is not None and await self._channel.edit(found, message, mark):
+            if found is not None and await self._edit(found, message, mark):
                 return replace(thread, first=found)
         self._threads[view.task.id] = replace(thread, first=None, doubt=True)
-        return replace(thread, first=await self._channel.post(message, mark))
+        with effect("http.slack-thread"):
+            return replace(thread, first=await self._channel.post(message, mark))
+
+    async def _edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
+        with effect("http.slack-edit"):
+            return await self._channel.edit(spot, message, mark)
 
     async def _say_reply(self, view: TaskView, thread: Thread) -> Thread:
         now = moment(view)
@@ -123,7 +129,8 @@ class SlackReporter:
         if not (thread.doubt and await self._channel.find_reply(mark, thread.first)):
             self._threads[view.task.id] = replace(thread, doubt=True)
             message = reply(view, self._redact, self._dashboard, self._clock())
-            await self._channel.post(message, mark, thread.first)
+            with effect("http.slack-reply"):
+                await self._channel.post(message, mark, thread.first)
         return replace(thread, said=now)
 
 

@@ -222,7 +222,7 @@ async def test_receipts_are_kept_for_each_reporter(store: Store) -> None:
 
 async def test_a_newer_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "cco.db"
-    async with open_database(path) as database, database.transaction() as db:
+    async with open_database(path) as database, database.transaction("commit.trial") as db:
         await db.execute("PRAGMA user_version = 99")
     with pytest.raises(DatabaseTooNew, match="newer version"):
         async with open_database(path):

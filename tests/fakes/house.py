@@ -44,6 +44,7 @@ REPOSITORY = "octo/eggtimer"
 PEOPLE: dict[str, Permission] = {"alice": "admin", "bob": "write", "mallory": "read", "trudy": "triage"}
 BOT = "claude-here[bot]"
 SUMMARY = "It is done, and here is why."
+SERVE = ("-m", "app", "serve")
 T = TypeVar("T")
 
 
@@ -53,6 +54,7 @@ class Service:
 
     process: subprocess.Popen[bytes]
     log: Path
+    started_at: float = field(default_factory=time.monotonic)
 
     def lines(self) -> list[dict[str, Any]]:
         return [orjson.loads(line) for line in self.log.read_bytes().splitlines() if line.startswith(b"{")]
@@ -79,6 +81,7 @@ class House:
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
     services: list[Service] = field(default_factory=list)
+    command: Sequence[str] = SERVE
 
     # What people do
 
@@ -221,6 +224,13 @@ class House:
         }
         return [pid for pid in found if _parent(pid) not in found]
 
+    def supervisors(self) -> list[int]:
+        """The processes in the panes."""
+        wanted = str(self.home).encode()
+        return [
+            pid for pid, argv in _processes() if any(b"supervisor" in one for one in argv) and wanted in b"\0".join(argv)
+        ]
+
     def sessions(self) -> list[str]:
         """The names of the tmux sessions."""
         argv = ("tmux", "-S", str(self.home / "tmux.sock"), "list-sessions", "-F", "#{session_name}")
@@ -279,7 +289,7 @@ class House:
     def spawn(self) -> Service:
         log = self.home.parent / f"service-{len(self.services)}.log"
         with log.open("wb") as file:
-            argv = (sys.executable, "-m", "app", "serve")
+            argv = (sys.executable, *self.command)
             environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
             process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         service = Service(process, log)
@@ -319,12 +329,15 @@ async def house(
     files: Mapping[str, str | bytes] | None = None,
     interval: timedelta = timedelta(0),
     sign_in: bool = False,
+    command: Sequence[str] = SERVE,
+    started: bool = True,
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
     At the end it must have kept every contract, and left no process, session or secret behind. `interval` is the time
     between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off. With `sign_in`
-    people can sign in to the dashboard with GitHub.
+    people can sign in to the dashboard with GitHub. `command` is another way to start a separate service, one that
+    does not wait between two writes; a story that starts it itself says so with `started`.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
@@ -333,13 +346,15 @@ async def house(
             one = await _built(stack, root, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
-            if interval < timedelta(seconds=1) and not separate:
+            one.command = command
+            if command is not SERVE or (interval < timedelta(seconds=1) and not separate):
                 one.world.limit = None
             watching = asyncio.create_task(_keep_watching(one))
             stack.callback(watching.cancel)
             try:
                 if separate:
-                    await one.start()
+                    if started:
+                        await one.start()
                     yield one
                     for service in one.services:
                         if service.process.poll() is None:

@@ -21,7 +21,9 @@ class Story:
 
 
 async def _one_issue(it: House) -> None:
-    issue = await it.ask("Write it down", [commits("a.txt")], [commits("b.txt", message="And more")], [done("Written.")])
+    issue = await it.ask(
+        "Write it down", [commits("a.txt")], [commits("b.txt", message="And more")], [done("Written.")]
+    )
     await it.says(issue, "Done", seconds=PATIENCE)
     (pull,) = it.pulls(issue)
     await it.says(pull, "Done", seconds=PATIENCE)
@@ -49,7 +51,7 @@ async def _steered_and_stopped(it: House) -> None:
     said = await it.world.act("bob").comment(pull, "/claude mind the shell")
     await it.until(lambda: _answers_to(pull, said.id), PATIENCE)
     it.let_go()
-    await it.until(lambda: it.model.requests and it.model.requests[-1].turn == 2, PATIENCE)
+    await it.until(lambda: _heard(it) and it.model.requests[-1].turn == 2, PATIENCE)
     said = await it.world.act("alice").comment(issue, "/claude stop")
     await it.until(lambda: _answers_to(issue, said.id), PATIENCE)
     await it.says(issue, "Stopped by alice", seconds=PATIENCE)
@@ -62,10 +64,14 @@ async def _heard_once(it: House) -> None:
     assert pull.pull.draft
     assert it.git("diff", "--name-only", f"main...{_branch(pull)}").split() == ["a.txt", "b.txt"]
     assert len(it.answers(issue)) == len(it.answers(pull)) == 1
-    texts = it.model.requests[-1].user_texts
-    assert sum(text.count("mind the shell") for text in texts) == 1, texts
+    assert _heard(it) == 1
     reacted = [one.reactions for place in (issue, pull) for one in place.comments if one.user.login != BOT]
     assert [[one.content for one in each] for each in reacted] == [["eyes"], ["eyes"]]
+
+
+def _heard(it: House) -> int:
+    """How often the steer stands in the conversation as the model last saw it."""
+    return sum(text.count("mind the shell") for text in it.model.requests[-1].user_texts) if it.model.requests else 0
 
 
 async def _merged_and_asked_again(it: House) -> None:

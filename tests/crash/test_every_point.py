@@ -3,8 +3,8 @@
 import pytest
 
 from tests.crash import source
-from tests.crash.recording import Recording, story_past
 from tests.crash.plan import Strike
+from tests.crash.recording import Recording, story_past
 from tests.crash.trial import trial
 
 # No story passes these; what shows that they may be cut off is named here, and must be there.

@@ -133,7 +133,7 @@ def _no_directory_is_left(it: House) -> None:
     assert all(path.name.isdecimal() for path in (it.home / "tasks").iterdir())
     assert not [path for path in (it.home / "mirrors").iterdir() if path.name.startswith(".")]
     for spool in (it.home / "tasks").glob("*/runs/*/launches/*"):
-        assert not [path for path in spool.rglob(".*")], spool
+        assert not list(spool.rglob(".*")), spool
 
 
 def sequence(points: Sequence[str]) -> list[Strike]:

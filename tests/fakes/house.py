@@ -81,7 +81,7 @@ class House:
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
     services: list[Service] = field(default_factory=list)
-    command: Sequence[str] = SERVE
+    serving: Sequence[str] = SERVE
 
     # What people do
 
@@ -227,9 +227,8 @@ class House:
     def supervisors(self) -> list[int]:
         """The processes in the panes."""
         wanted = str(self.home).encode()
-        return [
-            pid for pid, argv in _processes() if any(b"supervisor" in one for one in argv) and wanted in b"\0".join(argv)
-        ]
+        found = [(pid, b" ".join(argv)) for pid, argv in _processes()]
+        return [pid for pid, line in found if b".supervisor " in line and wanted in line]
 
     def sessions(self) -> list[str]:
         """The names of the tmux sessions."""
@@ -261,7 +260,7 @@ class House:
                 with suppress(OSError):
                     shown += Path(f"/proc/{pid}/environ").read_bytes()
             if any(needle in shown for needle in needles):
-                self.seen_in.append(f"{pid}: {argv[0].decode(errors='replace')}")
+                self.seen_in.append(f"{pid}: {shown[:300].decode(errors='replace')}")
 
     def files_with_secrets(self) -> list[str]:
         """Files of the tasks that hold a secret, as it is or in base64."""
@@ -289,7 +288,7 @@ class House:
     def spawn(self) -> Service:
         log = self.home.parent / f"service-{len(self.services)}.log"
         with log.open("wb") as file:
-            argv = (sys.executable, *self.command)
+            argv = (sys.executable, *self.serving)
             environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
             process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         service = Service(process, log)
@@ -346,7 +345,7 @@ async def house(
             one = await _built(stack, root, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
-            one.command = command
+            one.serving = command
             if command is not SERVE or (interval < timedelta(seconds=1) and not separate):
                 one.world.limit = None
             watching = asyncio.create_task(_keep_watching(one))

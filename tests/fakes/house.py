@@ -37,7 +37,7 @@ from app.manifest import callback_url
 from app.services import open_services
 from tests.fakes.github import checked
 from tests.fakes.people import free_port
-from tests.fakes.slack import TOKEN, FakeSlack
+from tests.fakes.slack import FakeSlack
 from tests.fakes.slack import slack as running_slack
 
 REPOSITORY = "octo/eggtimer"
@@ -403,8 +403,9 @@ async def _built(
     }
     workspace = await stack.enter_async_context(running_slack()) if slack else None
     if workspace is not None:
+        workspace.token = "xoxb-" + secrets.token_hex(12)  # no other house's: it is looked for in the process table
         environ |= {
-            "CCO_SLACK_BOT_TOKEN": TOKEN,
+            "CCO_SLACK_BOT_TOKEN": workspace.token,
             "CCO_SLACK_CHANNEL": "C0123456789",
             "CCO_SLACK_API_URL": workspace.url,
         }

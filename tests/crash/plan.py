@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 from runner import effects
-from runner.errors import TryLater
-from runner.git import GitFailed
 
 DIRECTORY = "CRASH_PLAN"
 
@@ -95,6 +93,9 @@ def _fall(strike: Strike, kind: str) -> None:
 
 def _error(kind: str, point: str) -> Exception:
     """What such a thing raises when it goes wrong."""
+    from runner.errors import TryLater  # noqa: PLC0415 - only now: the supervisor starts fast
+    from runner.git import GitFailed  # noqa: PLC0415 - the same
+
     match kind:
         case "commit":
             return sqlite3.OperationalError(f"disk I/O error (a test's, at {point})")

@@ -3,11 +3,13 @@
 import asyncio
 import fcntl
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.crash.nursery import Nursery
 from tests.crash.stories import STORIES, Story
 from tests.crash.trial import Ended, trial
 
@@ -15,7 +17,15 @@ Recording = dict[str, dict[str, int]]
 
 
 @pytest.fixture(scope="session")
-def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recording:
+def nursery() -> Iterator[Nursery]:
+    """Where the trials' services come from."""
+    one = Nursery()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str, nursery: Nursery) -> Recording:
     """By story: how often each point was passed."""
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
@@ -23,16 +33,16 @@ def recording(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Recor
     with Path(f"{path}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            found = {story.name: dict(_told(story).passed) for story in STORIES}
+            found = {story.name: dict(_told(nursery, story).passed) for story in STORIES}
             path.write_text(json.dumps(found))
         recorded: Recording = json.loads(path.read_text())
     return recorded
 
 
-def _told(story: Story) -> Ended:
+def _told(nursery: Nursery, story: Story) -> Ended:
     """In a thread, which has no event loop yet: the test that asks first may have one running."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(trial(story))).result()
+        return thread.submit(lambda: asyncio.run(trial(nursery.start, story))).result()
 
 
 def story_past(recording: Recording, point: str) -> Story | None:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.crash import source
+from tests.crash.nursery import Nursery
 from tests.crash.plan import Strike
 from tests.crash.recording import Recording, story_past
 from tests.crash.trial import trial
@@ -21,11 +22,13 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("point", source.points())
-async def test_killed_here_there_is_one_of_everything_in_the_end(point: str, recording: Recording) -> None:
+async def test_killed_here_there_is_one_of_everything_in_the_end(
+    point: str, nursery: Nursery, recording: Recording
+) -> None:
     story = story_past(recording, point)
     if story is None:
         assert point.partition("/")[0] in ELSEWHERE, f"no story passes {point}: tell one in stories.py"
         return
     assert point.partition("/")[0] not in ELSEWHERE, "a story passes this: it is not elsewhere any more"
-    ended = await trial(story, Strike(point))
+    ended = await trial(nursery.start, story, Strike(point))
     assert ended.fallen == 1

@@ -17,9 +17,8 @@ from pathlib import Path
 from app.demo.github import webhooks
 from tests.crash.plan import DIRECTORY, Plan, Strike
 from tests.crash.stories import Story
-from tests.fakes.house import BOT, House, Service, house
+from tests.fakes.house import BOT, House, Service, Start, house
 
-SERVICE = ("-m", "tests.crash.service")
 RESTARTS_AT_MOST = 12
 LOOK_SECONDS = 0.03
 
@@ -36,13 +35,17 @@ class Ended:
     seconds: float
 
 
-async def trial(story: Story, *strikes: Strike, moment: Moment | None = None, agents_die: bool = False) -> Ended:
+async def trial(
+    start: Start, story: Story, *strikes: Strike, moment: Moment | None = None, agents_die: bool = False
+) -> Ended:
     """Tell the story and judge it. `moment` does something to the house meanwhile (`agents_die`: to an agent)."""
     with tempfile.TemporaryDirectory(prefix="cco-plan-") as scratch:
         plan = Plan(Path(scratch, "plan"))
         plan.write(strikes)
         environ = {DIRECTORY: str(plan.directory)}
-        async with house(slack=True, separate=True, command=SERVICE, started=False, environ=environ) as it:
+        async with house(
+            slack=True, separate=True, starting=start, started=False, watched=False, environ=environ
+        ) as it:
             guardian = asyncio.create_task(_guard(it, plan))
             troubles = [asyncio.create_task(moment(it, plan))] if moment else []
             told = asyncio.create_task(story.act(it))

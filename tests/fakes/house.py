@@ -20,7 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -44,15 +44,34 @@ REPOSITORY = "octo/eggtimer"
 PEOPLE: dict[str, Permission] = {"alice": "admin", "bob": "write", "mallory": "read", "trudy": "triage"}
 BOT = "claude-here[bot]"
 SUMMARY = "It is done, and here is why."
-SERVE = ("-m", "app", "serve")
 T = TypeVar("T")
+
+
+class Process(Protocol):
+    """What a story needs of a service's process; `subprocess.Popen` is one."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """The exit code, once it has ended."""
+
+    def wait(self) -> int:
+        """The exit code."""
+
+    def send_signal(self, number: int, /) -> None:
+        """A signal, unless it has ended."""
+
+
+# How a separate service is started: with this environment, writing to this log.
+Start = Callable[[Mapping[str, str], Path], Process]
 
 
 @dataclass
 class Service:
-    """`python -m app serve`, as a process of its own."""
+    """The service, as a process of its own."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
     started_at: float = field(default_factory=time.monotonic)
 
@@ -81,7 +100,7 @@ class House:
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
     services: list[Service] = field(default_factory=list)
-    serving: Sequence[str] = SERVE
+    starting: Start | None = None
 
     # What people do
 
@@ -287,11 +306,9 @@ class House:
 
     def spawn(self) -> Service:
         log = self.home.parent / f"service-{len(self.services)}.log"
-        with log.open("wb") as file:
-            argv = (sys.executable, *self.serving)
-            environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
-            process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-        service = Service(process, log)
+        log.touch()
+        environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
+        service = Service((self.starting or serve)(environ, log), log)
         self.services.append(service)
         return service
 
@@ -300,6 +317,13 @@ class House:
         service.process.send_signal(number)
         await self.until(lambda: service.process.poll() is not None, seconds)
         return service.process.wait()
+
+
+def serve(environ: Mapping[str, str], log: Path) -> Process:
+    """`python -m app serve`."""
+    argv = (sys.executable, "-m", "app", "serve")
+    with log.open("wb") as file:
+        return subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
 
 
 def waits(name: str = "go") -> Use:
@@ -328,15 +352,17 @@ async def house(
     files: Mapping[str, str | bytes] | None = None,
     interval: timedelta = timedelta(0),
     sign_in: bool = False,
-    command: Sequence[str] = SERVE,
+    starting: Start | None = None,
     started: bool = True,
+    watched: bool = True,
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
     At the end it must have kept every contract, and left no process, session or secret behind. `interval` is the time
     between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off. With `sign_in`
-    people can sign in to the dashboard with GitHub. `command` is another way to start a separate service, one that
-    does not wait between two writes; a story that starts it itself says so with `started`.
+    people can sign in to the dashboard with GitHub. `starting` is another way to start a separate service, one that
+    does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
+    the time is still looked at in the end.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
@@ -345,10 +371,10 @@ async def house(
             one = await _built(stack, root, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
-            one.serving = command
-            if command is not SERVE or (interval < timedelta(seconds=1) and not separate):
+            one.starting = starting
+            if starting is not None or (interval < timedelta(seconds=1) and not separate):
                 one.world.limit = None
-            watching = asyncio.create_task(_keep_watching(one))
+            watching = asyncio.create_task(_keep_watching(one) if watched else asyncio.sleep(0))
             stack.callback(watching.cancel)
             try:
                 if separate:

@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ import orjson
 from app import settings
 from app.credentials import save_github
 from app.demo import model, story
-from app.demo.github import World
+from app.demo.github import World, running
 from app.demo.github.model import Comment, Issue, Permission, Repository
 from app.demo.model import Model, Script, Turn
 from app.demo.replies import Say, Use
@@ -79,6 +79,7 @@ class House:
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
     services: list[Service] = field(default_factory=list)
+    program: tuple[str, ...] = ("-m", "app", "serve")  # what Python runs as the service
 
     # What people do
 
@@ -279,7 +280,7 @@ class House:
     def spawn(self) -> Service:
         log = self.home.parent / f"service-{len(self.services)}.log"
         with log.open("wb") as file:
-            argv = (sys.executable, "-m", "app", "serve")
+            argv = (sys.executable, *self.program)
             environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
             process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         service = Service(process, log)
@@ -319,18 +320,26 @@ async def house(
     files: Mapping[str, str | bytes] | None = None,
     interval: timedelta = timedelta(0),
     sign_in: bool = False,
+    program: tuple[str, ...] | None = None,
+    clock: Callable[[], datetime] | None = None,
+    contracts: bool = True,
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
     At the end it must have kept every contract, and left no process, session or secret behind. `interval` is the time
     between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off. With `sign_in`
-    people can sign in to the dashboard with GitHub.
+    people can sign in to the dashboard with GitHub. With a `program` another than `cco serve` is the service, by a
+    `clock` another time is it on GitHub, and without `contracts` it does not hold every call against GitHub's
+    description, which takes most of its time.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
     try:
         async with AsyncExitStack() as stack:
-            one = await _built(stack, root, slack=slack, files=files, more=environ or {})
+            world = World(root / "github", **({} if clock is None else {"clock": clock}))
+            await stack.enter_async_context(checked(world) if contracts else running(world))
+            one = await _built(stack, root, world, slack=slack, files=files, more=environ or {})
+            one.program = program or one.program
             if sign_in:
                 _let_people_sign_in(one)
             if interval < timedelta(seconds=1) and not separate:
@@ -362,10 +371,14 @@ async def house(
 
 
 async def _built(
-    stack: AsyncExitStack, root: Path, *, slack: bool, files: Mapping[str, str | bytes] | None, more: Mapping[str, str]
+    stack: AsyncExitStack,
+    root: Path,
+    world: World,
+    *,
+    slack: bool,
+    files: Mapping[str, str | bytes] | None,
+    more: Mapping[str, str],
 ) -> House:
-    world = World(root / "github")
-    await stack.enter_async_context(checked(world))
     source = {"files": files} if files is not None else {"from_dir": story.SAMPLE}
     repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)
     secret = secrets.token_hex(20)

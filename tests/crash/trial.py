@@ -44,7 +44,7 @@ async def trial(
         plan.write(strikes)
         environ = {DIRECTORY: str(plan.directory)}
         async with house(
-            slack=True, separate=True, starting=start, started=False, watched=False, environ=environ
+            slack=True, separate=True, starting=start, started=False, watched=False, contracts=False, environ=environ
         ) as it:
             guardian = asyncio.create_task(_guard(it, plan))
             troubles = [asyncio.create_task(moment(it, plan))] if moment else []

@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ import orjson
 from app import settings
 from app.credentials import save_github
 from app.demo import model, story
-from app.demo.github import World
+from app.demo.github import World, running
 from app.demo.github.model import Comment, Issue, Permission, Repository
 from app.demo.model import Model, Script, Turn
 from app.demo.replies import Say, Use
@@ -100,7 +100,7 @@ class House:
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
     services: list[Service] = field(default_factory=list)
-    starting: Start | None = None
+    starting: Start | None = None  # how the service is started; None: as `cco serve`
 
     # What people do
 
@@ -319,11 +319,18 @@ class House:
         return service.process.wait()
 
 
-def serve(environ: Mapping[str, str], log: Path) -> Process:
-    """`python -m app serve`."""
-    argv = (sys.executable, "-m", "app", "serve")
-    with log.open("wb") as file:
-        return subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+def program(*words: str) -> Start:
+    """`python` and these words."""
+
+    def start(environ: Mapping[str, str], log: Path) -> Process:
+        with log.open("wb") as file:
+            argv = (sys.executable, *words)
+            return subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+
+    return start
+
+
+serve = program("-m", "app", "serve")
 
 
 def waits(name: str = "go") -> Use:
@@ -355,6 +362,8 @@ async def house(
     starting: Start | None = None,
     started: bool = True,
     watched: bool = True,
+    clock: Callable[[], datetime] | None = None,
+    contracts: bool = True,
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
@@ -362,13 +371,16 @@ async def house(
     between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off. With `sign_in`
     people can sign in to the dashboard with GitHub. `starting` is another way to start a separate service, one that
     does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
-    the time is still looked at in the end.
+    the time is still looked at in the end. By a `clock` another time is it on GitHub, and without `contracts` it does
+    not hold every call against GitHub's description, which takes most of its time.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
     try:
         async with AsyncExitStack() as stack:
-            one = await _built(stack, root, slack=slack, files=files, more=environ or {})
+            world = World(root / "github", **({} if clock is None else {"clock": clock}))
+            await stack.enter_async_context(checked(world) if contracts else running(world))
+            one = await _built(stack, root, world, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
             one.starting = starting
@@ -402,10 +414,14 @@ async def house(
 
 
 async def _built(
-    stack: AsyncExitStack, root: Path, *, slack: bool, files: Mapping[str, str | bytes] | None, more: Mapping[str, str]
+    stack: AsyncExitStack,
+    root: Path,
+    world: World,
+    *,
+    slack: bool,
+    files: Mapping[str, str | bytes] | None,
+    more: Mapping[str, str],
 ) -> House:
-    world = World(root / "github")
-    await stack.enter_async_context(checked(world))
     source = {"files": files} if files is not None else {"from_dir": story.SAMPLE}
     repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)
     secret = secrets.token_hex(20)

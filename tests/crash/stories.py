@@ -13,11 +13,14 @@ PATIENCE = 90
 
 @dataclass(frozen=True)
 class Story:
-    """`act` is the people's side, up to the last word on GitHub; `judge` looks at what is there then."""
+    """`act` is the people's side, up to the last word on GitHub; `judge` looks at what is there then.
+
+    Where an agent was cut off (`cut`) two of its commits may have become one, and what it was told may be told again.
+    """
 
     name: str
     act: Callable[[House], Awaitable[None]]
-    judge: Callable[[House], Awaitable[None]]
+    judge: Callable[[House, bool], Awaitable[None]]
 
 
 async def _one_issue(it: House) -> None:
@@ -29,9 +32,9 @@ async def _one_issue(it: House) -> None:
     await it.says(pull, "Done", seconds=PATIENCE)
 
 
-async def _one_of_everything(it: House) -> None:
+async def _one_of_everything(it: House, cut: bool) -> None:
     (issue, pull) = it.repository.issues.values()
-    await _is_delivered(it, pull, ["a.txt", "b.txt"], "Written.")
+    await _is_delivered(it, pull, ["a.txt", "b.txt"], "Written.", cut)
     assert [(one.content, one.user.login) for one in issue.reactions] == [("eyes", BOT)]
     assert it.branches().keys() == {_branch(pull)}
     assert not any(one.forced for one in it.world.ledger.pushes)
@@ -57,14 +60,14 @@ async def _steered_and_stopped(it: House) -> None:
     await it.says(issue, "Stopped by alice", seconds=PATIENCE)
 
 
-async def _heard_once(it: House) -> None:
+async def _heard_once(it: House, cut: bool) -> None:
     (issue, pull) = it.repository.issues.values()
     await it.until(lambda: "Stopped by alice" in it.status(pull))
     assert pull.pull is not None
     assert pull.pull.draft
     assert it.git("diff", "--name-only", f"main...{_branch(pull)}").split() == ["a.txt", "b.txt"]
     assert len(it.answers(issue)) == len(it.answers(pull)) == 1
-    assert _heard(it) == 1
+    assert _heard(it) >= 1 if cut else _heard(it) == 1
     reacted = [one.reactions for place in (issue, pull) for one in place.comments if one.user.login != BOT]
     assert [[one.content for one in each] for each in reacted] == [["eyes"], ["eyes"]]
 
@@ -89,12 +92,12 @@ async def _merged_and_asked_again(it: House) -> None:
     await it.says(it.pulls(issue)[1], "Done", seconds=PATIENCE)
 
 
-async def _two_pull_requests(it: House) -> None:
+async def _two_pull_requests(it: House, cut: bool) -> None:
     (issue, first, second) = it.repository.issues.values()
     assert first.pull is not None
     assert first.pull.merged_at
     assert _branch(second) == f"{_branch(first)}-2"
-    await _is_delivered(it, second, ["c.txt"], "Twice.")
+    await _is_delivered(it, second, ["c.txt"], "Twice.", cut)
     assert len(it.statuses(issue)) == len(it.statuses(first)) == 1
 
 
@@ -110,7 +113,7 @@ async def _built_upon(it: House) -> None:
     await it.says(issue, "Done", seconds=PATIENCE)
 
 
-async def _both_are_there(it: House) -> None:
+async def _both_are_there(it: House, cut: bool) -> None:
     (_, pull) = it.repository.issues.values()
     await it.says(pull, "Done")
     changed = it.git("diff", "--name-only", f"main...{_branch(pull)}").split()
@@ -129,7 +132,7 @@ STORIES = (
 )
 
 
-async def _is_delivered(it: House, pull: Issue, files: list[str], summary: str) -> None:
+async def _is_delivered(it: House, pull: Issue, files: list[str], summary: str, cut: bool) -> None:
     assert pull.pull is not None
     await it.until(lambda: pull.pull is not None and not pull.pull.draft)
     assert summary in pull.body
@@ -137,7 +140,8 @@ async def _is_delivered(it: House, pull: Issue, files: list[str], summary: str) 
     assert it.git("diff", "--name-only", f"main...{branch}").split() == files
     for path in files:
         assert it.file(branch, path) == "Something new\n"
-    assert it.git("rev-list", "--count", f"main..{branch}").strip() == str(len(files))
+    made = int(it.git("rev-list", "--count", f"main..{branch}"))
+    assert made <= len(files) if cut else made == len(files)
     checks = [one for one in it.repository.check_runs if one.head_sha == pull.pull.head_sha]
     await it.until(lambda: [one.conclusion for one in checks] == ["success"])
 

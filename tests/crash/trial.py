@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,8 @@ async def trial(
                 await told
                 ended = time.monotonic()
                 await asyncio.gather(*troubles)
-                await story.judge(it)
+                cut = agents_die or plan.fell_in("supervisor") > 0
+                await story.judge(it, cut)
                 await it.heard()
                 await it.until(lambda: not it.agents() and not it.sessions())
             finally:
@@ -64,7 +65,7 @@ async def trial(
                     task.cancel()
                 await asyncio.gather(guardian, told, *troubles, return_exceptions=True)
             _one_of_everything(it)
-            if not agents_die and not plan.fell_in("supervisor"):
+            if not cut:
                 _each_agent_started_once(it)
             _no_directory_is_left(it)
             fallen = sum(plan.fallen(one).exists() for one in strikes)
@@ -137,8 +138,3 @@ def _no_directory_is_left(it: House) -> None:
     assert not [path for path in (it.home / "mirrors").iterdir() if path.name.startswith(".")]
     for spool in (it.home / "tasks").glob("*/runs/*/launches/*"):
         assert not list(spool.rglob(".*")), spool
-
-
-def sequence(points: Sequence[str]) -> list[Strike]:
-    """Each of these kills the process that comes there, one after the other."""
-    return [Strike(point) for point in points]

@@ -249,6 +249,12 @@ class House:
         found = [(pid, b" ".join(argv)) for pid, argv in _processes()]
         return [pid for pid, line in found if b".supervisor " in line and wanted in line]
 
+    def tmux_servers(self) -> list[int]:
+        """The server behind our socket."""
+        argv = ("tmux", "-S", str(self.home / "tmux.sock"), "display-message", "-p", "#{pid}")
+        said = subprocess.run(argv, check=False, capture_output=True, text=True).stdout
+        return [int(said)] if said.strip().isdecimal() else []
+
     def sessions(self) -> list[str]:
         """The names of the tmux sessions."""
         argv = ("tmux", "-S", str(self.home / "tmux.sock"), "list-sessions", "-F", "#{session_name}")

@@ -195,6 +195,16 @@ async def test_a_move_that_the_table_does_not_have_is_refused_and_leaves_no_trac
     assert await store.events() == before
 
 
+async def test_what_fails_in_the_middle_of_a_change_leaves_nothing_of_it(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "cco.db") as database:
+        with pytest.raises(KeyError):
+            async with database.transaction("commit.trial") as db:
+                await db.execute("INSERT INTO spending (day, usd) VALUES ('2026-11-25', 1)")
+                raise KeyError
+        async with database.transaction("commit.trial") as db:
+            assert await db.execute_fetchall("SELECT * FROM spending") == []
+
+
 async def test_cost_and_turns_add_up_over_turns_runs_and_the_day(store: Store) -> None:
     run = await running(store)
     turn = happened.TurnEnded(0.25, 3, False, "Half done.")

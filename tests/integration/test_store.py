@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner import events as happened
-from runner.database import DatabaseTooNew, open_database
+from runner.database import Database, DatabaseTooNew, open_database
 from runner.store import Reading, Receipt, Store, Submitted, open_store
 from runner.tasks import (
     Actor,
@@ -195,12 +195,16 @@ async def test_a_move_that_the_table_does_not_have_is_refused_and_leaves_no_trac
     assert await store.events() == before
 
 
+async def _spend_and_fail(database: Database) -> None:
+    async with database.transaction("commit.trial") as db:
+        await db.execute("INSERT INTO spending (day, usd) VALUES ('2026-11-25', 1)")
+        raise KeyError
+
+
 async def test_what_fails_in_the_middle_of_a_change_leaves_nothing_of_it(tmp_path: Path) -> None:
     async with open_database(tmp_path / "cco.db") as database:
         with pytest.raises(KeyError):
-            async with database.transaction("commit.trial") as db:
-                await db.execute("INSERT INTO spending (day, usd) VALUES ('2026-11-25', 1)")
-                raise KeyError
+            await _spend_and_fail(database)
         async with database.transaction("commit.trial") as db:
             assert await db.execute_fetchall("SELECT * FROM spending") == []
 

@@ -16,8 +16,10 @@ from runner import changes
 from runner import events as happened
 from runner.database import Database, from_text, open_database, to_text
 from runner.deliveries import Deliveries
+from runner.errors import TryLater
 from runner.events import Event, Recorded
 from runner.feed import Feed
+from runner.migrating import DatabaseRefused
 from runner.rows import ACTIVE, run_of, task_of, trigger_of
 from runner.tasks import (
     Outcome,
@@ -79,6 +81,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.keep_looking_for_damage = database.keep_looking
         self.deliveries = Deliveries(database)
         self.feed = Feed()
 
@@ -383,16 +386,15 @@ class Store:
     async def trouble(self) -> dict[str, str]:
         """What keeps us from writing, if anything does."""
         try:
-            async with self._database.transaction("commit.trial"):
-                pass
-        except sqlite3.Error as error:
+            await self._database.try_writing()
+        except (TryLater, DatabaseRefused) as error:
             return {"database": str(error)}
         return {}
 
-    async def _one(self, sql: str, *values: object) -> aiosqlite.Row | None:
+    async def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
         return await changes.one(self._database.reader, sql, *values)
 
-    async def _all(self, sql: str, *values: object) -> list[aiosqlite.Row]:
+    async def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
         parameters: Any = values[0] if values and isinstance(values[0], dict) else values
         return list(await self._database.reader.execute_fetchall(sql, parameters))
 

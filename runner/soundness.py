@@ -1,0 +1,149 @@
+"""Whether a database file can be worked with, found out without changing it, and the copy that is kept where not."""
+
+import os
+import re
+import shutil
+import sqlite3
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+from runner.effects import effect
+from runner.migrating import DatabaseRefused, DatabaseTooNew, newest
+
+_WEATHER = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PARTS = ("", "-wal", "-shm")
+
+
+class Trouble(Enum):
+    """What an error of SQLite's is to us."""
+
+    weather = "weather"  # the disk is full, another process has the file: it may work in a while
+    damage = "damage"  # the file is not what it was
+    bug = "bug"  # ours
+
+
+class DatabaseDamaged(DatabaseRefused):
+    """The file is not what SQLite wrote."""
+
+    @classmethod
+    def of(cls, path: Path, what: str) -> "DatabaseDamaged":
+        """With the paragraph that the operator reads."""
+        return cls(
+            f"the database {path} is damaged ({what}). It is left as it is, and a copy is kept at {kept_at(path)}. "
+            f"Put back a backup with `cco restore FILE`; the agents' work so far is in {path.parent / 'tasks'}."
+        )
+
+
+def kind_of(error: sqlite3.Error) -> Trouble:
+    """By SQLite's own number; an extended one carries the plain one in its last byte."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return Trouble.weather if code in _WEATHER else Trouble.damage if code in _DAMAGE else Trouble.bug
+
+
+def examine(path: Path) -> None:
+    """Raise DatabaseRefused unless the file is whole and not of a newer version. One that is not there is fine."""
+    if not path.exists() or path.stat().st_size == 0:
+        if tasks := _tasks_beside(path):
+            raise DatabaseRefused(
+                f"the database {path} is {'empty' if path.exists() else 'not there'}, but there are {tasks} tasks in "
+                f"{path.parent / 'tasks'}. Put back a backup with `cco restore FILE`; or, to begin anew without what "
+                f"is in there, move that directory away."
+            )
+        return
+    found = damage(path)
+    if found is not None:
+        keep(path)
+        raise DatabaseDamaged.of(path, found)
+    version = schema_of(path)
+    if version > newest():
+        raise DatabaseTooNew(
+            f"the database {path} was written by a newer version (schema {version}, this one knows {newest()}). "
+            "Install that version again, or put back a backup that this one made: `cco restore FILE`."
+        )
+
+
+def schema_of(path: Path) -> int:
+    """The number of the last migration that the file has seen."""
+    with _reading(path) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with the file, by reading all of it; None if it is sound. It takes about a second for a gigabyte.
+
+    Other errors of SQLite's, such as another process that has the file to itself, are raised.
+    """
+    try:
+        with _reading(path) as connection:
+            said = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        if kind_of(error) is not Trouble.damage:
+            raise
+        return str(error)
+    return None if said == "ok" else " ".join(said.split())
+
+
+def kept_at(path: Path) -> Path:
+    """Where the copy of a damaged file is kept: named by its last change, so that it is kept once."""
+    try:
+        changed = datetime.fromtimestamp(max(one.stat().st_mtime for one in _parts(path)), UTC)
+    except ValueError:
+        changed = datetime.now(UTC)
+    return path.with_name(f"{path.name}-damaged-{changed:%Y%m%dT%H%M%S}")
+
+
+def keep(path: Path) -> None:
+    """Copy the file with what belongs to it, unless that was done."""
+    copy = kept_at(path)
+    for part in reversed(list(_parts(path))):  # the file itself last: then the copy is whole
+        target = copy.with_name(copy.name + part.name.removeprefix(path.name))
+        if target.exists():
+            continue
+        fresh = target.with_name(f".{target.name}.{os.getpid()}")
+        with open(fresh, "wb", opener=_for_us_alone) as to, part.open("rb") as source:
+            shutil.copyfileobj(source, to)
+            to.flush()
+            os.fsync(to.fileno())
+        with effect("file.keep-damaged"):
+            fresh.rename(target)
+
+
+def _parts(path: Path) -> list[Path]:
+    return [one for one in (path.with_name(path.name + suffix) for suffix in _PARTS) if one.exists()]
+
+
+def _tasks_beside(path: Path) -> int:
+    """How many tasks have a directory beside this database."""
+    tasks = path.parent / "tasks"
+    return sum(re.fullmatch("[0-9]+", one.name) is not None for one in tasks.iterdir()) if tasks.is_dir() else 0
+
+
+class _reading:  # noqa: N801  used as a function
+    """A connection that changes nothing beside the file either, where nobody else has it open."""
+
+    def __init__(self, path: Path) -> None:
+        log, shared = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
+        is_open = shared.exists() or (log.exists() and log.stat().st_size > 0)  # or was, when its process was killed
+        how = "mode=ro" if is_open else "mode=ro&immutable=1"
+        self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5.0)
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._connection
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -8,9 +8,11 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import sys
+import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -49,6 +51,7 @@ from runner.deliveries import Delivery
 from runner.engine import Engine
 from runner.launching import Rules
 from runner.means import Means
+from runner.migrating import DatabaseRefused
 from runner.mirror import Mirrors
 from runner.publishing import Publisher
 from runner.secrets import Keyring
@@ -58,8 +61,9 @@ from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
 
-# How long what is under way may take to end when the service is told to.
-LEAVE = timedelta(seconds=8)
+# How long what is under way may take to end when the service is told to; and when it is ended, whatever it waits for.
+LEAVE = timedelta(seconds=5)
+LAST_RESORT = timedelta(seconds=9)
 
 
 class CannotServe(Exception):
@@ -84,14 +88,22 @@ class Services:
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT. Agents at work go on without us, and are found again at the next start."""
     over = asyncio.Event()
+
+    def told_to_end() -> None:
+        over.set()
+        last_resort = threading.Timer(LAST_RESORT.total_seconds(), _end_now)
+        last_resort.daemon = True
+        last_resort.start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end)
     try:
         async with open_services(settings) as services:
             logger.info("listening on %s", services.base_url)
             if services.sign_in_link is not None:
-                # Not into the log, which goes further than this terminal.
-                print(f"To see the dashboard, open {services.sign_in_link}", flush=True)  # noqa: T201  a command's answer
+                # Not into the log, which goes further than this terminal. A full disk behind it is no reason to end.
+                with suppress(OSError):
+                    print(f"To see the dashboard, open {services.sign_in_link}", flush=True)  # noqa: T201  a command's answer
             services.failed.add_done_callback(lambda _: over.set())
             await over.wait()
             if services.failed.done():
@@ -118,7 +130,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         stack.enter_context(_only_one(home))
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
-        store = await stack.enter_async_context(open_store(home / "cco.db"))
+        store = await stack.enter_async_context(_opened(home / "cco.db"))
         github = await stack.enter_async_context(
             open_github(settings.github, write_interval=write_interval, on_token=keyring.add)
         )
@@ -167,7 +179,14 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
-            _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
+            _working(
+                failed,
+                conductor.run(),
+                inbox.drain(),
+                Reporting(store, reporters, _now).run(),
+                live.run(),
+                store.keep_looking_for_damage(),
+            )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
         base_url = settings.model_copy(update={"port": port}).base_url
@@ -191,7 +210,8 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
     variable, key = _model_key(settings)
     key_file = home / "credentials" / "model-key"
     key_file.parent.mkdir(mode=0o700, exist_ok=True)
-    write_atomically(key_file, key.encode(), "file.model-key")
+    if not key_file.exists() or key_file.read_bytes() != key.encode():  # a full disk keeps us from no start
+        write_atomically(key_file, key.encode(), "file.model-key")
     read_only = settings.sandbox.read_only
     env = {"PATH": _path(read_only) if confined else os.environ.get("PATH", os.defpath)}
     if settings.anthropic.base_url is not None:
@@ -215,6 +235,22 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
         run_dollars=limits.dollars or None,
         day_dollars=limits.day_dollars or None,
     )
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[Store]:
+    """The store, or the sentences that say why it cannot be worked with."""
+    async with AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(open_store(path))
+        except DatabaseRefused as reason:
+            raise CannotServe(str(reason)) from reason
+        except (sqlite3.Error, OSError) as error:
+            raise CannotServe(
+                f"the database {path} cannot be opened now: {error}. Nothing in it is changed. "
+                "Is the disk full, or does another program have it open?"
+            ) from error
+        yield store
 
 
 def _claude(settings: Settings) -> Path:
@@ -331,6 +367,8 @@ async def _working(failed: asyncio.Future[None], *loops: Coroutine[Any, Any, Non
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
+            if _is_refused(exc):  # said where it was found, and in /readyz: we stay, and take no work
+                return
             logger.exception("a part of the service broke")
             if not failed.done():
                 failed.set_exception(exc)
@@ -346,6 +384,19 @@ async def _working(failed: asyncio.Future[None], *loops: Coroutine[Any, Any, Non
             failed.exception()  # seen by whoever waited for it; on the way out nobody does
         else:
             failed.cancel()
+
+
+def _is_refused(exc: BaseException) -> bool:
+    """Whether it is the database, and nothing else, that is not worked with any more."""
+    if isinstance(exc, BaseExceptionGroup):
+        return exc.split(DatabaseRefused)[1] is None
+    return isinstance(exc, DatabaseRefused)
+
+
+def _end_now() -> None:
+    """What hangs is left behind: what is written is whole, and the next start goes on from there."""
+    logger.warning("something did not end in time, and is left behind")
+    os._exit(0)
 
 
 def _now() -> datetime:

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from app.webhooks import LARGEST_BODY
 from runner.about import about
 from runner.errors import Refusal, TryLater
+from runner.migrating import DatabaseRefused
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -27,6 +28,8 @@ SECURITY_HEADERS = {
 }
 # Whoever sends webhooks, or asks how we are, may reach us by any name: these show nothing and are signed or public.
 ANY_HOST = ("/webhooks/", "/livez", "/readyz", "/metrics")
+
+LEAVE_SECONDS = 2.0  # for a body that is arriving when the service is told to end
 
 REQUEST_ID = web.RequestKey("id", str)
 
@@ -61,7 +64,7 @@ def loopback_url(host: str, port: int) -> str | None:
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Listen for as long as the block runs; yields the port, which is free choice where `port` is 0."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LEAVE_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)
@@ -129,6 +132,8 @@ async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse
         answer = problem(503, str(exc))
         answer.headers["Retry-After"] = str(max(1, int(exc.after.total_seconds()))) if exc.after else "10"
         return answer
+    except DatabaseRefused:
+        return problem(503, "the service's database is damaged; its log says what to do")
     except web.HTTPRequestEntityTooLarge:
         return problem(413, "the body is too large")
     except web.HTTPError as exc:

@@ -16,6 +16,8 @@ from aiohttp import web
 
 from app.logs import Sampled
 from runner.deliveries import Delivery
+from runner.errors import TryLater
+from runner.migrating import DatabaseRefused
 
 LARGEST_BODY = 25 * 1024 * 1024  # GitHub's own limit
 LARGE_BODY = 1024 * 1024
@@ -51,10 +53,12 @@ class Receiver:
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 new = await self._put(delivery)
-        except (TimeoutError, sqlite3.Error, OSError):
+        except (TimeoutError, TryLater, DatabaseRefused) as reason:
+            log.warning("a delivery of %s cannot be stored: %s", delivery.event, reason or "it takes too long")
+            return _unstored()
+        except (sqlite3.Error, OSError):
             log.exception("a delivery of %s cannot be stored", delivery.event)
-            answer = {"error": "the delivery cannot be stored now; deliver it again in a minute"}
-            return web.json_response(answer, status=503, headers={"Retry-After": "60"})
+            return _unstored()
         return web.json_response({"status": "accepted" if new else "duplicate"}, status=202)
 
     async def _delivery(self, request: web.Request) -> Delivery:
@@ -89,6 +93,11 @@ class Receiver:
         if held_back is not None:
             log.warning("a webhook was refused with %d: %s (%d like it before)", status, sentence, held_back)
         return web.json_response({"error": sentence}, status=status)
+
+
+def _unstored() -> web.Response:
+    answer = {"error": "the delivery cannot be stored now; deliver it again in a minute"}
+    return web.json_response(answer, status=503, headers={"Retry-After": "60"})
 
 
 class Malformed(Exception):

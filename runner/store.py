@@ -293,6 +293,20 @@ class Store:
         )
         return {RunState(row["state"]): row["n"] for row in rows}
 
+    async def waits(self) -> dict[WaitingFor, int]:
+        """How many runs wait, by what they wait for."""
+        rows = await self._all(
+            f"SELECT waiting_for, count(*) AS n FROM runs WHERE {ACTIVE} AND state = 'waiting' GROUP BY waiting_for"  # noqa: S608  (a constant)
+        )
+        return {WaitingFor(row["waiting_for"]): row["n"] for row in rows}
+
+    async def known(self, task_ids: Iterable[int]) -> set[int]:
+        """Those of these numbers that are tasks."""
+        rows = await self._all(
+            "SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(task_ids))
+        )
+        return {row["id"] for row in rows}
+
     async def reading(self, run_id: RunId) -> Reading:
         """How far the spool of the current launch has been read."""
         row = await self._one("SELECT spool_offset, progress FROM runs WHERE id = ?", run_id)
@@ -383,13 +397,13 @@ class Store:
         row = await self._one("SELECT usd FROM spending WHERE day = ?", day)
         return float(row["usd"]) if row else 0.0
 
-    async def trouble(self) -> dict[str, str]:
+    async def trouble(self) -> str | None:
         """What keeps us from writing, if anything does."""
         try:
             await self._database.try_writing()
         except (TryLater, DatabaseRefused) as error:
-            return {"database": str(error)}
-        return {}
+            return str(error)
+        return None
 
     async def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
         return await changes.one(self._database.reader, sql, *values)

@@ -6,11 +6,11 @@ import functools
 import logging
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, claude_cli, credentials, doctor, logs, web
+from app import api, claude_cli, credentials, doctor, health, logs, measuring, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
@@ -33,6 +33,7 @@ from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
 from app.live import Live
+from app.metrics import Metrics
 from app.settings import make_home
 from app.settings_model import Settings
 from app.slack import open_slack
@@ -128,7 +129,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         keyring.add(client.secret)
     async with AsyncExitStack() as stack:
         stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
-        stack.enter_context(_only_one(home))
+        lock = stack.enter_context(_only_one(home))
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
         store = await stack.enter_async_context(_opened(home / "cco.db"))
         github = await stack.enter_async_context(
@@ -148,7 +149,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 settings.public_url,
             )
         mirrors = Mirrors(home)
-        engine = Engine(home, Tmux(home / "tmux.sock"))
+        tmux = Tmux(home / "tmux.sock")
+        engine = Engine(home, tmux)
+        tally: Counter[str] = Counter()
         rules = await _rules(settings, home, house)
         conductor = Conductor(
             Means(
@@ -162,6 +165,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 host=confinement.host(),
                 dice=random.Random(),  # noqa: S311  jitter, not a secret
                 now=_now,
+                tally=tally,
             )
         )
         inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
@@ -176,16 +180,30 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         entrance = Entrance(token, settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         people = People(github.of, house.host, _now)
-        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
+        metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, _now)
+        readiness = _readiness(settings, home, lock, store, tmux, github, rules)
+        measuring.add_sources(
+            metrics,
+            store=store,
+            tally=tally,
+            reporting=reporting,
+            tmux=tmux,
+            home=home,
+            pulse=pulse,
+            readiness=readiness,
+        )
+        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics)
+        web.add_health(server, readiness.wrong, metrics.text)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
             _working(
                 failed,
                 conductor.run(),
                 inbox.drain(),
-                Reporting(store, reporters, _now).run(),
+                reporting.run(),
                 live.run(),
                 store.keep_looking_for_damage(),
+                pulse.beat(),
             )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
@@ -299,6 +317,23 @@ def _with_github(
     )
 
 
+def _readiness(
+    settings: Settings, home: Path, lock: int, store: Store, tmux: Tmux, github: GitHub, rules: Rules
+) -> health.Readiness:
+    """What must be well for the service to do its work."""
+    checks = {
+        "database": health.Check(store.trouble),
+        "lock": health.Check(partial(health.lock, home, lock)),
+        "tmux": health.Check(partial(health.tmux, tmux)),
+        "disk": health.Check(partial(health.disk, home)),
+        "github": health.Check(partial(health.github, github), well_seconds=300, wrong_seconds=15),
+        "model": health.Check(partial(health.model, rules.key_file)),
+    }
+    if settings.sandbox.mode != "none":
+        checks["sandbox"] = health.Check(health.sandbox, well_seconds=300, wrong_seconds=15)
+    return health.Readiness(checks)
+
+
 def _server(
     settings: Settings,
     token: str,
@@ -309,11 +344,12 @@ def _server(
     deeds: Deeds,
     people: People,
     with_github: WithGitHub | None,
+    metrics: Metrics,
 ) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
-    app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put).receive_github)
+    app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put, metrics.answered).receive_github)
     offered = api.Deeds(
         start=deeds.start,
         retry=deeds.retry,
@@ -328,22 +364,12 @@ def _server(
     add_dashboard(app, store, offered, entrance, examine, people, with_github)
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
-
-    async def ready() -> dict[str, str]:
-        missing = {} if shutil.which("tmux") else {"tmux": "it is not installed"}
-        return missing | await store.trouble()
-
-    async def measured() -> dict[str, float]:
-        states = {f'cco_runs{{state="{state}"}}': float(n) for state, n in (await store.counts()).items()}
-        return {"cco_inbox_depth": float(await store.deliveries.depth()), **states}
-
-    web.add_health(app, ready, measured)
     return app
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """One service for each CCO_HOME: two would each start the same run."""
+def _only_one(home: Path) -> Iterator[int]:
+    """One service for each CCO_HOME: two would each start the same run. Yields the lock's descriptor."""
     descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -352,7 +378,7 @@ def _only_one(home: Path) -> Iterator[None]:
             raise CannotServe(
                 f"another service runs on CCO_HOME={home}. Stop that one first, or set another CCO_HOME."
             ) from exc
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.webhooks import LARGEST_BODY
 from runner.about import about
@@ -76,35 +77,24 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
 
 def add_health(
     app: web.Application,
-    ready: Callable[[], Awaitable[Mapping[str, str]]],
-    measured: Callable[[], Awaitable[Mapping[str, float]]],
+    wrong: Callable[[], Awaitable[Mapping[str, str]]],
+    measured: Callable[[], Awaitable[bytes]],
 ) -> None:
-    """GET /livez /readyz /metrics. `ready` gives what is wrong by name; `measured` gives numbers by metric."""
+    """GET /livez /readyz /metrics. `wrong` gives what is not well by name; `measured` is Prometheus' text."""
 
     async def livez(_: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+        return web.json_response({"status": "alive"})  # that it answers is the answer: the loop turns
 
     async def readyz(_: web.Request) -> web.Response:
-        wrong = dict(await ready())
+        found = dict(await wrong())
         return web.json_response(
-            {"status": "not ready" if wrong else "ready", "wrong": wrong}, status=503 if wrong else 200
+            {"status": "not ready" if found else "ready", "wrong": found}, status=503 if found else 200
         )
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(text=prometheus(await measured()), content_type="text/plain", charset="utf-8")
+        return web.Response(body=await measured(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
-
-
-def prometheus(numbers: Mapping[str, float]) -> str:
-    """Prometheus' text format; a name may carry labels (`cco_runs{state="running"}`)."""
-    lines: list[str] = []
-    for name, value in numbers.items():
-        family = name.partition("{")[0]
-        if f"# TYPE {family} gauge" not in lines:
-            lines.append(f"# TYPE {family} gauge")
-        lines.append(f"{name} {value:g}")
-    return "\n".join(lines) + "\n"
 
 
 def problem(status: int, sentence: str) -> web.Response:

@@ -8,6 +8,7 @@ import hmac
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
@@ -36,15 +37,28 @@ log = logging.getLogger(__name__)
 class Receiver:
     """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap."""
 
-    def __init__(self, secrets: Sequence[str], put: Callable[[Delivery], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        put: Callable[[Delivery], Awaitable[bool]],
+        answered: Callable[[int, float], None] = lambda *_: None,
+    ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("an empty webhook secret would let anybody in")
         self._secrets = [secret.encode() for secret in secrets]
         self._put = put
+        self._answered = answered
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._refused = Sampled()
 
     async def receive_github(self, request: web.Request) -> web.Response:
+        """As `_receive` answers, and with the time it took."""
+        began = time.monotonic()
+        answer = await self._receive(request)
+        self._answered(answer.status, time.monotonic() - began)
+        return answer
+
+    async def _receive(self, request: web.Request) -> web.Response:
         """202 once it is stored; 400 malformed, 401 signature, 413 too large, 503 cannot be stored."""
         try:
             delivery = await self._delivery(request)

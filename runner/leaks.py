@@ -1,4 +1,4 @@
-"""Count what is on this machine without a run that it belongs to. It is looked for, not remembered; it must be nothing."""
+"""Count what is on this machine without a run that it belongs to: it is looked for, and it must be nothing."""
 
 import asyncio
 import os

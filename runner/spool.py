@@ -219,7 +219,8 @@ def write_exit(spool: Path, ending: Exit) -> None:
         if not is_full(error):
             raise
         _write_into_reserve(spool, data)
-    (spool / _RESERVE).unlink(missing_ok=True)
+    with effect("file.free-reserve"):
+        (spool / _RESERVE).unlink(missing_ok=True)
 
 
 def _write_into_reserve(spool: Path, data: bytes) -> None:

@@ -162,7 +162,7 @@ class House:
         async with aiohttp.ClientSession() as http:
             while True:
                 async with http.get(url) as answer:
-                    if "\ncco_inbox_depth 0\n" in await answer.text():
+                    if "\ncco_inbox_depth 0.0\n" in await answer.text():
                         return
                 await asyncio.sleep(0.03)
 

@@ -22,7 +22,7 @@ _WEATHER = {
     sqlite3.SQLITE_READONLY,
 }
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_PARTS = ("", "-wal", "-shm")
+_PARTS = ("", "-wal")
 
 
 class Trouble(Enum):

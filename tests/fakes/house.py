@@ -15,16 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+import pytest
 
 from app import settings
 from app.credentials import save_github
@@ -166,6 +168,12 @@ class House:
                         return
                 await asyncio.sleep(0.03)
 
+    async def get(self, path: str) -> tuple[int, str]:
+        """What the service answers at an address of its own."""
+        url = str(self.world.apps[self.app_id].hook_url).replace("/webhooks/github", path)
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            return answer.status, await answer.text()
+
     async def answered(self, place: Issue, comment: Comment, count: int = 1) -> str:
         """Wait for the answer to a command."""
         marker = f"<!-- cco:answer={comment.id} -->"
@@ -276,8 +284,8 @@ class House:
         self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
         return service
 
-    def spawn(self) -> Service:
-        log = self.home.parent / f"service-{len(self.services)}.log"
+    def spawn(self, log: Path | None = None) -> Service:
+        log = log or self.home.parent / f"service-{len(self.services)}.log"
         with log.open("wb") as file:
             argv = (sys.executable, "-m", "app", "serve")
             environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
@@ -319,17 +327,21 @@ async def house(
     files: Mapping[str, str | bytes] | None = None,
     interval: timedelta = timedelta(0),
     sign_in: bool = False,
+    disks: Mapping[str, int] = MappingProxyType({}),
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
     At the end it must have kept every contract, and left no process, session or secret behind. `interval` is the time
     between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off. With `sign_in`
-    people can sign in to the dashboard with GitHub.
+    people can sign in to the dashboard with GitHub. `disks` are directories in CCO_HOME (or
+    "", all of it) that are on a disk of their own, with its megabytes.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
     try:
         async with AsyncExitStack() as stack:
+            for name, megabytes in disks.items():
+                stack.enter_context(small_disk(root / "cco" / name, megabytes))
             one = await _built(stack, root, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
@@ -399,6 +411,31 @@ async def _built(
         chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key
         del chosen["ANTHROPIC_API_KEY"]
     return House(root / "cco", world, repository, scripted, chosen, workspace, app.id, app.client_secret)
+
+
+@contextmanager
+def small_disk(path: Path, megabytes: int) -> Iterator[None]:
+    """A file system in memory, mounted at `path`; the test is skipped where this may not be done."""
+    path.mkdir(mode=0o700, parents=True)
+    mount = ("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(path))
+    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"a small disk cannot be made here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(("umount", "--lazy", str(path)), check=True)
+
+
+def fill(directory: Path) -> Path:
+    """Leave no byte of the disk that holds the directory; the file that does so."""
+    filler = directory / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"\0" * size)
+    return filler
 
 
 def _let_people_sign_in(one: House) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +17,9 @@ from app.github import GitHub, open_github
 from app.settings import SettingsError, load
 from app.settings_model import Settings, SlackSettings
 from app.slack import open_slack
+from runner import soundness
 from runner.errors import TryLater
+from runner.migrating import DatabaseRefused, DatabaseTooNew
 
 PYTHON = (3, 11)
 GIT = (2, 34)  # the oldest that is tested
@@ -71,6 +74,7 @@ async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list
         await confinement(settings, why_not_confined),
         home(settings),
         disk(settings),
+        *await database(settings),
         model(settings),
         *await github(settings),
         *await slack(settings.slack),
@@ -156,6 +160,22 @@ def disk(settings: Settings) -> Check:
             mend="remove the directories of tasks that are over: CCO_HOME/tasks/<id>",
         )
     return Check("disk", ok=True, detail=f"{free:.0f} GB free")
+
+
+async def database(settings: Settings) -> list[Check]:
+    """What the service would say of it at its start; nothing, where it has never been started."""
+    path = settings.home / "cco.db"
+    if not path.exists() and not (settings.home / "tasks").exists():
+        return []
+    try:
+        await asyncio.to_thread(soundness.examine, path)
+    except DatabaseTooNew as reason:
+        return [Check("database", ok=False, detail=str(reason), mend="git pull")]
+    except DatabaseRefused as reason:
+        return [Check("database", ok=False, detail=str(reason), mend="cco restore FILE")]
+    except (sqlite3.Error, OSError) as error:
+        return [Check("database", ok=False, detail=f"{path} cannot be read: {error}", mend=f"ls -l {path}*")]
+    return [Check("database", ok=True, detail=f"whole, schema {soundness.schema_of(path)}")]
 
 
 def model(settings: Settings) -> Check:

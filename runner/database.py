@@ -126,7 +126,7 @@ class Database:
             await self._keeping
 
     def _is_damaged(self, what: str) -> None:
-        self.damage = DatabaseDamaged.of(self._path, what)
+        self.damage = DatabaseDamaged.of(self._path, what, soundness.kept_at(self._path))
         logger.critical("nothing is written any more, and no work is taken: %s", self.damage)
         self._keeping = asyncio.create_task(asyncio.to_thread(soundness.keep, self._path))
         self._keeping.add_done_callback(_said)
@@ -158,7 +158,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
 
     Raises DatabaseRefused, and has changed nothing, where the file is damaged or of a newer version.
     """
-    await asyncio.to_thread(soundness.examine, path)
+    await asyncio.to_thread(soundness.examine_and_keep, path)
     await asyncio.to_thread(migrate, path)
     writer = await _connect(path)
     try:

@@ -37,11 +37,12 @@ class DatabaseDamaged(DatabaseRefused):
     """The file is not what SQLite wrote."""
 
     @classmethod
-    def of(cls, path: Path, what: str) -> "DatabaseDamaged":
-        """With the paragraph that the operator reads."""
+    def of(cls, path: Path, what: str, copy: Path | None = None) -> "DatabaseDamaged":
+        """With the paragraph that the operator reads; `copy` is what is kept, if something is."""
+        kept = f", and a copy is kept at {copy}" if copy is not None else ""
         return cls(
-            f"the database {path} is damaged ({what}). It is left as it is, and a copy is kept at {kept_at(path)}. "
-            f"Put back a backup with `cco restore FILE`; the agents' work so far is in {path.parent / 'tasks'}."
+            f"the database {path} is damaged ({what}). It is left as it is{kept}. Put back a backup with "
+            f"`cco restore FILE`; the agents' work so far is in {path.parent / 'tasks'}."
         )
 
 
@@ -52,7 +53,10 @@ def kind_of(error: sqlite3.Error) -> Trouble:
 
 
 def examine(path: Path) -> None:
-    """Raise DatabaseRefused unless the file is whole and not of a newer version. One that is not there is fine."""
+    """Raise DatabaseRefused unless the file is whole and not of a newer version. One that is not there is fine.
+
+    Nothing is changed, and nothing is kept: `cco doctor` looks too.
+    """
     if not path.exists() or path.stat().st_size == 0:
         if tasks := _tasks_beside(path):
             raise DatabaseRefused(
@@ -63,7 +67,6 @@ def examine(path: Path) -> None:
         return
     found = damage(path)
     if found is not None:
-        keep(path)
         raise DatabaseDamaged.of(path, found)
     version = schema_of(path)
     if version > newest():
@@ -92,6 +95,15 @@ def damage(path: Path) -> str | None:
             raise
         return str(error)
     return None if said == "ok" else " ".join(said.split())
+
+
+def examine_and_keep(path: Path) -> None:
+    """As `examine`; and where the file is damaged, a copy is kept before anybody tries to mend it."""
+    try:
+        examine(path)
+    except DatabaseDamaged:
+        keep(path)
+        raise DatabaseDamaged.of(path, str(damage(path)), kept_at(path)) from None
 
 
 def kept_at(path: Path) -> Path:

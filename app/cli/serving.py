@@ -21,9 +21,7 @@ def serve() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (
-            OSError
-        ):  # the disk behind it is full: what is left to say has no place, and Python would make it our exit
+        except OSError:  # the disk behind it is full: what is left to say has no place
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 

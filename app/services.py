@@ -63,7 +63,7 @@ from runner.tmux import Tmux
 logger = logging.getLogger(__name__)
 
 # How long what is under way may take to end when the service is told to; and when it is ended, whatever it waits for.
-LEAVE = timedelta(seconds=5)
+LEAVE = timedelta(seconds=4)
 LAST_RESORT = timedelta(seconds=9)
 
 

@@ -1,10 +1,11 @@
 """The HTTP server: one application, its middleware, and the pages that machines look at."""
 
+import asyncio
 import ipaddress
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -30,19 +31,46 @@ SECURITY_HEADERS = {
 # Whoever sends webhooks, or asks how we are, may reach us by any name: these show nothing and are signed or public.
 ANY_HOST = ("/webhooks/", "/livez", "/readyz", "/metrics")
 
-LEAVE_SECONDS = 2.0  # for a body that is arriving when the service is told to end
+ARRIVE_SECONDS = 2.0  # for a webhook whose body is arriving when the service is told to end
+LEAVE_SECONDS = 1.0  # for everyone else
 
 REQUEST_ID = web.RequestKey("id", str)
 
 log = logging.getLogger(__name__)
 
 
+class Arriving:
+    """The webhooks that are under way."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._none.set()
+
+    async def over(self) -> None:
+        """Until there is none."""
+        await self._none.wait()
+
+
+ARRIVING = web.AppKey("arriving", Arriving)
+
+
 def application(hosts: Sequence[str] = ()) -> web.Application:
     """An empty application. `hosts` are the names under which people reach it, besides loopback: host or host:port."""
     app = web.Application(
         client_max_size=LARGEST_BODY,
-        middlewares=[_with_id, _as_json, _only_from(frozenset(host.lower() for host in hosts))],
+        middlewares=[_with_id, _noted, _as_json, _only_from(frozenset(host.lower() for host in hosts))],
     )
+    app[ARRIVING] = Arriving()
     app.on_response_prepare.append(_add_headers)
     return app
 
@@ -71,6 +99,10 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
         site = web.TCPSite(runner, host, port, backlog=1024)
         await site.start()
         yield int(runner.addresses[0][1])
+        await site.stop()
+        with suppress(TimeoutError):  # aiohttp reads no more of a body once it cleans up
+            async with asyncio.timeout(ARRIVE_SECONDS):
+                await app[ARRIVING].over()
     finally:
         await runner.cleanup()
 
@@ -108,6 +140,15 @@ async def _with_id(request: web.Request, handler: Handler) -> web.StreamResponse
     request_id = secrets.token_hex(8)
     request[REQUEST_ID] = request_id
     with about(request=request_id):
+        return await handler(request)
+
+
+@web.middleware
+async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Know which webhooks are under way: nobody sends them again by himself."""
+    if not request.path.startswith("/webhooks/"):
+        return await handler(request)
+    with request.app[ARRIVING]:
         return await handler(request)
 
 

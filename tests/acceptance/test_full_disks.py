@@ -112,7 +112,7 @@ async def test_a_service_whose_log_has_no_room_works_and_ends_as_ever() -> None:
         await it.end(it.services[0], signal.SIGTERM)
         it.environ["CCO_PORT"] = str(free_port())
         it.world.apps[it.app_id].hook_url = f"http://127.0.0.1:{it.environ['CCO_PORT']}/webhooks/github"
-        service = it.spawn(Path("/dev/full"))
+        service = it.spawn(log=Path("/dev/full"))
         while not await alive(it):
             assert service.process.poll() is None
             await asyncio.sleep(0.1)

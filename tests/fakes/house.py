@@ -45,6 +45,7 @@ from tests.fakes.slack import slack as running_slack
 REPOSITORY = "octo/eggtimer"
 PEOPLE: dict[str, Permission] = {"alice": "admin", "bob": "write", "mallory": "read", "trudy": "triage"}
 BOT = "claude-here[bot]"
+CHECKOUT = Path(settings.__file__).parents[1]
 SUMMARY = "It is done, and here is why."
 T = TypeVar("T")
 
@@ -276,20 +277,22 @@ class House:
 
     # Starting and ending it
 
-    async def start(self) -> Service:
+    async def start(self, checkout: Path = CHECKOUT) -> Service:
         """Start the service as a process, and tell GitHub where it is."""
-        service = self.spawn()
+        service = self.spawn(checkout)
         await self.until(lambda: service.base_url or service.process.poll() is not None)
         assert service.process.poll() is None, service.log.read_text()
         self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
         return service
 
-    def spawn(self, log: Path | None = None) -> Service:
+    def spawn(self, checkout: Path = CHECKOUT, log: Path | None = None) -> Service:
         log = log or self.home.parent / f"service-{len(self.services)}.log"
         with log.open("wb") as file:
             argv = (sys.executable, "-m", "app", "serve")
-            environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
-            process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            environ = {**self.environ, "PYTHONPATH": str(checkout)}
+            process = subprocess.Popen(
+                argv, cwd=checkout, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
         service = Service(process, log)
         self.services.append(service)
         return service

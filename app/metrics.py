@@ -5,7 +5,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -56,6 +63,7 @@ class Metrics(Collector):
     """The registry. Whoever has numbers adds a source; what is counted as it happens is counted here."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, which nobody asks for
         self.registry = CollectorRegistry(auto_describe=False)
         told = FAMILIES["cco_acknowledge_seconds"]
         self.acknowledged = Histogram(told.name, told.meaning, buckets=BUCKETS, registry=self.registry)

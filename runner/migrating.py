@@ -61,7 +61,8 @@ def _keep(connection: sqlite3.Connection, path: Path, version: int) -> None:
     """A whole copy beside the database, for whoever wants to go back; the oldest go."""
     copy = path.with_name(f"{path.name}-schema-{version}")
     fresh = path.with_name(f".{copy.name}.fresh")
-    fresh.unlink(missing_ok=True)  # half a copy, of a start that was cut off
+    with effect("file.remove-half-copy"):
+        fresh.unlink(missing_ok=True)  # of a start that was cut off
     os.close(os.open(fresh, os.O_CREAT | os.O_WRONLY, 0o600))
     with closing(sqlite3.connect(fresh)) as target:
         connection.backup(target)

@@ -1,7 +1,6 @@
 """Whether a database file can be worked with, found out without changing it, and the copy that is kept where not."""
 
 import os
-import re
 import shutil
 import sqlite3
 from datetime import UTC, datetime
@@ -58,11 +57,11 @@ def examine(path: Path) -> None:
     Nothing is changed, and nothing is kept: `cco doctor` looks too.
     """
     if not path.exists() or path.stat().st_size == 0:
-        if tasks := _tasks_beside(path):
+        if _has_tasks(path.parent / "tasks"):
             raise DatabaseRefused(
-                f"the database {path} is {'empty' if path.exists() else 'not there'}, but there are {tasks} tasks in "
-                f"{path.parent / 'tasks'}. Put back a backup with `cco restore FILE`; or, to begin anew without what "
-                f"is in there, move that directory away."
+                f"the database {path} is {'empty' if path.exists() else 'not there'}, but its tasks are in "
+                f"{path.parent / 'tasks'}. Put back a backup with `cco restore FILE`; or, to begin anew without them, "
+                "move that directory away."
             )
         return
     found = damage(path)
@@ -135,10 +134,8 @@ def _parts(path: Path) -> list[Path]:
     return [one for one in (path.with_name(path.name + suffix) for suffix in _PARTS) if one.exists()]
 
 
-def _tasks_beside(path: Path) -> int:
-    """How many tasks have a directory beside this database."""
-    tasks = path.parent / "tasks"
-    return sum(re.fullmatch("[0-9]+", one.name) is not None for one in tasks.iterdir()) if tasks.is_dir() else 0
+def _has_tasks(directory: Path) -> bool:
+    return directory.is_dir() and any(one.name.isdecimal() for one in directory.iterdir())
 
 
 class _reading:  # noqa: N801  used as a function

@@ -140,7 +140,8 @@ def write_atomically(path: Path, data: bytes, name: str) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError:
-        temporary.unlink(missing_ok=True)  # on a full disk, half a file is in the way
+        with effect("file.remove-half-written"):
+            temporary.unlink(missing_ok=True)  # on a full disk it is in the way
         raise
     with effect(name):
         temporary.rename(path)

@@ -78,6 +78,22 @@ async def test_a_database_without_room_takes_nothing_loses_nothing_and_goes_on_w
         assert "Traceback" not in it.services[0].log.read_text()
 
 
+async def test_a_start_without_room_says_so_and_one_with_room_goes_on() -> None:
+    async with house(separate=True, disks={"": 16}) as it:
+        assert await it.end(it.services[0], signal.SIGTERM) == 0
+        filler = fill(it.home)
+        refused = it.spawn()
+        await it.until(lambda: refused.process.poll() is not None)
+        assert refused.process.returncode == 1
+        said = refused.log.read_text()
+        assert "cannot be opened now" in said
+        assert "Is the disk full" in said
+        assert "Traceback" not in said
+        filler.unlink()
+        await it.start()
+        assert "database" not in await ready(it)
+
+
 async def test_a_task_that_fills_its_disk_says_so_and_goes_on_when_there_is_room(short_waits: None) -> None:
     async with house(disks={"tasks": 48}) as it:
         eats = Use("Bash", {"command": "cat /dev/zero > ~/ballast; echo so far", "description": "Fill the disk"})

@@ -150,6 +150,23 @@ async def test_whoever_is_cancelled_leaves_no_transaction_open(moment: str, data
     assert await store.spent("2026-11-23") == 2.0
 
 
+async def test_a_commit_that_fails_leaves_no_transaction_open(database: Database) -> None:
+    """SQLite keeps the transaction for another try; whoever comes next must not find it there."""
+    store = Store(database)
+
+    async def write_of_no_task() -> None:
+        async with database.transaction("commit.trial") as db:
+            await db.execute("PRAGMA defer_foreign_keys = ON")
+            await db.execute("INSERT INTO events (task_id, at, kind, data) VALUES (4711, '', '', '')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        await write_of_no_task()
+    async with database.transaction("commit.trial") as db:
+        await db.execute("INSERT INTO spending VALUES ('2026-11-23', 2)")
+    assert await store.spent("2026-11-23") == 2.0
+    assert await store.last_event() == 0
+
+
 def spoil(path: Path) -> None:
     """Every page but the first is something else from now on, in the file and in what is still to be written back."""
     with closing(sqlite3.connect(path)) as connection:

@@ -4,12 +4,13 @@ import asyncio
 import json
 import math
 import re
+import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import measuring
 from app.demo.github.ledger import Fault
-from app.health import Check, Readiness
+from app.health import BEAT_SECONDS, Check, Pulse, Readiness
 from app.metrics import FAMILIES
 from tests.fakes.house import House, commits, done, house
 
@@ -56,6 +57,17 @@ async def test_an_answer_holds_for_a_while_and_what_gives_none_is_wrong() -> Non
         assert await readiness.wrong() == {"wrong": "it is not"}
     assert asked == {"well": 1, "wrong": 3}
     assert await readiness.numbers() == {"cco_ready": {"well": 1.0, "wrong": 0.0}}
+
+
+async def test_a_loop_that_was_stuck_is_seen_for_a_minute() -> None:
+    pulse = Pulse()
+    beating = asyncio.create_task(pulse.beat())
+    await asyncio.sleep(0)
+    time.sleep(BEAT_SECONDS + 0.3)  # what no part of the service may do
+    async with asyncio.timeout(10):
+        while pulse.lag_seconds < 0.3:
+            await asyncio.sleep(0.05)
+    beating.cancel()
 
 
 async def test_every_metric_is_there_and_nothing_is_left_over_after_a_run() -> None:

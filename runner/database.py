@@ -19,6 +19,7 @@ from runner.soundness import DatabaseDamaged
 
 BUSY_SECONDS = 5.0  # GitHub waits 10 s for its answer
 ASK_AGAIN = timedelta(seconds=10)
+START_SECONDS = 5.0
 CHECK_EVERY = timedelta(hours=1)
 
 logger = logging.getLogger(__name__)
@@ -102,11 +103,11 @@ class Database:
             self._is_damaged(found)
 
     async def keep_looking(self) -> None:
-        """Look for damage every hour, until cancelled."""
+        """Look for damage at once, and every hour, until cancelled."""
         while True:
-            await asyncio.sleep(CHECK_EVERY.total_seconds())
             with suppress(sqlite3.Error, OSError):  # it cannot be read now; whoever needs it says so
                 await self.look_for_damage()
+            await asyncio.sleep(CHECK_EVERY.total_seconds())
 
     def meaning(self, error: sqlite3.Error) -> Exception:
         """What SQLite's error is to us: weather, damage, or a bug, which stays as it is."""
@@ -126,7 +127,7 @@ class Database:
             await self._keeping
 
     def _is_damaged(self, what: str) -> None:
-        self.damage = DatabaseDamaged.of(self._path, what, soundness.kept_at(self._path))
+        self.damage = DatabaseDamaged(self._path, what, soundness.kept_at(self._path))
         logger.critical("nothing is written any more, and no work is taken: %s", self.damage)
         self._keeping = asyncio.create_task(asyncio.to_thread(soundness.keep, self._path))
         self._keeping.add_done_callback(_said)
@@ -158,7 +159,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
 
     Raises DatabaseRefused, and has changed nothing, where the file is damaged or of a newer version.
     """
-    await asyncio.to_thread(soundness.examine_and_keep, path)
+    await _examine(path)
     await asyncio.to_thread(migrate, path)
     writer = await _connect(path)
     try:
@@ -173,6 +174,24 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
             await reader.close()
     finally:
         await writer.close()
+
+
+async def _examine(path: Path) -> None:
+    """Raise DatabaseRefused unless it can be worked with, and keep a copy of what is damaged.
+
+    A file so large that reading it takes longer than GitHub has patience is looked at beside the work instead.
+    """
+    looking = asyncio.create_task(asyncio.to_thread(soundness.examine, path))
+    await asyncio.wait([looking], timeout=START_SECONDS)
+    if not looking.done() and await asyncio.to_thread(soundness.is_current, path):
+        logger.info("the database is large: it is looked at for damage while work begins")
+        looking.add_done_callback(lambda done: done.cancelled() or done.exception())  # it knows nothing of our writing
+        return
+    try:
+        await looking
+    except DatabaseDamaged as found:
+        await asyncio.to_thread(soundness.keep, path)
+        raise DatabaseDamaged(path, found.what, soundness.kept_at(path)) from None
 
 
 async def _connect(path: Path) -> aiosqlite.Connection:

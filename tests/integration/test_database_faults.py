@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -221,6 +222,28 @@ async def test_damage_that_appears_is_said_once_and_nothing_is_written_from_then
     assert path.read_bytes() == before
     [copy] = [one for one in tmp_path.glob("cco.db-damaged-*") if not one.name.endswith("-wal")]
     assert copy.read_bytes() == before
+
+
+async def test_a_file_too_large_to_be_read_at_the_start_is_looked_at_beside_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cco.db"
+    async with open_database(path) as opened:
+        store = Store(opened)
+        await store.deliveries.put([Delivery("github", "1", "1", "issues", LARGE, datetime.now(UTC))] * 2)
+        await store.deliveries.put([Delivery("github", "1", "2", "issues", b"{}", datetime.now(UTC))])
+    with path.open("r+b") as file:
+        file.seek(-200_000, os.SEEK_END)
+        file.write(b"\xa5" * 200_000)
+    monkeypatch.setattr(sqlite, "START_SECONDS", 0.0)
+    async with open_database(path) as opened:
+        looking = asyncio.create_task(opened.keep_looking())
+        async with asyncio.timeout(20):
+            while opened.damage is None:
+                await asyncio.sleep(0.02)
+        looking.cancel()
+        with pytest.raises(DatabaseDamaged, match="cco restore FILE"):
+            await opened.try_writing()
 
 
 async def test_a_sound_database_is_looked_at_while_it_is_written(database: Database) -> None:

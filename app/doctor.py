@@ -4,9 +4,11 @@ import asyncio
 import os
 import re
 import shutil
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import gidgethub
@@ -16,13 +18,17 @@ from app.github import GitHub, open_github
 from app.settings import SettingsError, load
 from app.settings_model import Settings, SlackSettings
 from app.slack import open_slack
+from runner import soundness
 from runner.errors import TryLater
+from runner.migrating import DatabaseRefused, DatabaseTooNew
 
 PYTHON = (3, 11)
 GIT = (2, 34)  # the oldest that is tested
 TMUX = (3, 2)  # attach -f
 FREE_GB = 5
 RECENT_DELIVERIES = 30
+UNIT = "cc-orchestrator.service"
+SYSTEMD_RUNS = Path("/run/systemd/system")  # as sd_booted(3) looks
 RUN_SECONDS = 20.0
 SLACK_SECONDS = 15.0
 
@@ -61,7 +67,7 @@ async def examine(why_not_confined: WhyNot, environ: Mapping[str, str] | None = 
         settings = load(environ)
     except SettingsError as exc:
         return [*tools, *(Check("settings", ok=False, detail=line, mend=_mend_of(line)) for line in exc.lines)]
-    return [*tools, *await examine_settings(settings, why_not_confined)]
+    return [*tools, *await unit(), *await examine_settings(settings, why_not_confined)]
 
 
 async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list[Check]:
@@ -71,6 +77,7 @@ async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list
         await confinement(settings, why_not_confined),
         home(settings),
         disk(settings),
+        *await database(settings),
         model(settings),
         *await github(settings),
         *await slack(settings.slack),
@@ -95,6 +102,23 @@ async def tool(name: str, argv: list[str], oldest: tuple[int, int]) -> Check:
     if found is None or (int(found[1]), int(found[2])) < oldest:
         return Check(name, ok=False, detail=f"{said} is too old: {wanted} or newer is needed", mend=install(name))
     return Check(name, ok=True, detail=said)
+
+
+async def unit() -> list[Check]:
+    """How the service is kept running, where there is a systemd; and that stopping it would spare the agents."""
+    if not await asyncio.to_thread(SYSTEMD_RUNS.exists):
+        return []
+    state = await _run(["systemctl", "show", UNIT, "--property=ActiveState", "--value"])
+    if await _run(["systemctl", "show", UNIT, "--property=LoadState", "--value"]) != "loaded":
+        detail = f"{UNIT} is not installed: docs/operations.md, “With systemd”, has a unit that starts with the machine"
+        if await _run(["loginctl", "show-user", str(os.getuid()), "--property=Linger", "--value"]) == "no":
+            detail += "; without one, agents may end when you log out (`loginctl enable-linger` keeps them)"
+        return [Check("service", ok=True, detail=detail)]
+    kill_mode = await _run(["systemctl", "show", UNIT, "--property=KillMode", "--value"])
+    if kill_mode != "process":
+        detail = f"{UNIT} has KillMode={kill_mode}: its restart could end every agent"
+        return [Check("service", ok=False, detail=detail, mend=f"sudo systemctl edit {UNIT}   # KillMode=process")]
+    return [Check("service", ok=True, detail=f"{UNIT} is {state}; its restarts spare agents")]
 
 
 async def claude(settings: Settings) -> Check:
@@ -156,6 +180,22 @@ def disk(settings: Settings) -> Check:
             mend="remove the directories of tasks that are over: CCO_HOME/tasks/<id>",
         )
     return Check("disk", ok=True, detail=f"{free:.0f} GB free")
+
+
+async def database(settings: Settings) -> list[Check]:
+    """What the service would say of it at its start; nothing, where it has never been started."""
+    path = settings.home / "cco.db"
+    if not path.exists() and not (settings.home / "tasks").exists():
+        return []
+    try:
+        await asyncio.to_thread(soundness.examine, path)
+    except DatabaseTooNew as reason:
+        return [Check("database", ok=False, detail=str(reason), mend="git pull")]
+    except DatabaseRefused as reason:
+        return [Check("database", ok=False, detail=str(reason), mend="cco restore FILE")]
+    except (sqlite3.Error, OSError) as error:
+        return [Check("database", ok=False, detail=f"{path} cannot be read: {error}", mend=f"ls -l {path}*")]
+    return [Check("database", ok=True, detail=f"whole, schema {soundness.schema_of(path)}")]
 
 
 def model(settings: Settings) -> Check:

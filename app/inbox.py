@@ -18,6 +18,7 @@ from typing import Any
 from runner.about import about
 from runner.deliveries import Deliveries, Delivery
 from runner.errors import TryLater
+from runner.migrating import DatabaseRefused
 
 LARGEST_COMMIT = 256  # deliveries that one transaction stores
 AT_ONCE = 16  # subjects handled at the same time
@@ -114,6 +115,8 @@ class Inbox:
             error: str | None = None
             try:
                 await self._dispatch(delivery)
+            except DatabaseRefused:
+                raise
             except Exception as exc:  # a bug in a handler parks its delivery and stops nothing else
                 weather = weather_in(exc)
                 if weather is not None and datetime.now(UTC) - delivery.received_at < GIVE_UP_AFTER:
@@ -124,6 +127,9 @@ class Inbox:
                 log.exception("%s was parked: the delivery is kept, with this", delivery.event)
             try:
                 await self._deliveries.settle(delivery.id, error)
+            except TryLater as weather:
+                log.warning("what became of a delivery cannot be stored, so it is handled again: %s", weather)
+                return delay(attempt, weather.after)
             except sqlite3.Error:
                 log.exception("what became of a delivery cannot be stored; it is handled again")
                 return delay(attempt, None)

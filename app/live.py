@@ -20,6 +20,7 @@ from runner.store import Store
 PAGE = 500
 KEPT = 4000
 SLOW_SECONDS = 10.0  # a client that takes nothing for so long is let go: it comes back with after=
+CLOSE_SECONDS = 1.0  # for the other side to say good-bye
 HEARTBEAT_SECONDS = 30.0
 
 
@@ -71,7 +72,9 @@ class Live:
         await self._ready.wait()
         if after is None:
             after = self._lines[-1].id if self._lines else self._floor
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, max_msg_size=4096, compress=False)
+        socket = web.WebSocketResponse(
+            heartbeat=HEARTBEAT_SECONDS, max_msg_size=4096, compress=False, timeout=CLOSE_SECONDS
+        )
         await socket.prepare(request)
         self._sockets.add(socket)
         sender = asyncio.create_task(self._send(socket, after, task))

@@ -6,11 +6,13 @@ import functools
 import logging
 import os
 import random
-import shutil
 import signal
+import sqlite3
 import sys
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +23,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, claude_cli, credentials, doctor, logs, web
+from app import api, claude_cli, credentials, doctor, health, logs, measuring, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
@@ -31,6 +33,7 @@ from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
 from app.live import Live
+from app.metrics import Metrics
 from app.settings import make_home
 from app.settings_model import Settings
 from app.slack import open_slack
@@ -49,6 +52,7 @@ from runner.deliveries import Delivery
 from runner.engine import Engine
 from runner.launching import Rules
 from runner.means import Means
+from runner.migrating import DatabaseRefused
 from runner.mirror import Mirrors
 from runner.publishing import Publisher
 from runner.secrets import Keyring
@@ -58,8 +62,9 @@ from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
 
-# How long what is under way may take to end when the service is told to.
-LEAVE = timedelta(seconds=8)
+# How long what is under way may take to end when the service is told to; and when it is ended, whatever it waits for.
+LEAVE = timedelta(seconds=4)
+LAST_RESORT = timedelta(seconds=9)
 
 
 class CannotServe(Exception):
@@ -84,14 +89,22 @@ class Services:
 async def serve(settings: Settings, write_interval: timedelta = INTERVAL) -> int:
     """Run until SIGTERM or SIGINT. Agents at work go on without us, and are found again at the next start."""
     over = asyncio.Event()
+
+    def told_to_end() -> None:
+        over.set()
+        last_resort = threading.Timer(LAST_RESORT.total_seconds(), _end_now)
+        last_resort.daemon = True
+        last_resort.start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end)
     try:
         async with open_services(settings, write_interval) as services:
             logger.info("listening on %s", services.base_url)
             if services.sign_in_link is not None:
-                # Not into the log, which goes further than this terminal.
-                print(f"To see the dashboard, open {services.sign_in_link}", flush=True)  # noqa: T201  a command's answer
+                # Not into the log, which goes further than this terminal. A full disk behind it is no reason to end.
+                with suppress(OSError):
+                    print(f"To see the dashboard, open {services.sign_in_link}", flush=True)  # noqa: T201  a command's answer
             services.failed.add_done_callback(lambda _: over.set())
             await over.wait()
             if services.failed.done():
@@ -116,9 +129,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         keyring.add(client.secret)
     async with AsyncExitStack() as stack:
         stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
-        stack.enter_context(_only_one(home))
+        lock = stack.enter_context(_only_one(home))
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
-        store = await stack.enter_async_context(open_store(home / "cco.db"))
+        store = await stack.enter_async_context(_opened(home / "cco.db"))
         github = await stack.enter_async_context(
             open_github(settings.github, write_interval=write_interval, on_token=keyring.add)
         )
@@ -136,7 +149,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 settings.public_url,
             )
         mirrors = Mirrors(home)
-        engine = Engine(home, Tmux(home / "tmux.sock"))
+        tmux = Tmux(home / "tmux.sock")
+        engine = Engine(home, tmux)
+        tally: Counter[str] = Counter()
         rules = await _rules(settings, home, house)
         conductor = Conductor(
             Means(
@@ -150,6 +165,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 host=confinement.host(),
                 dice=random.Random(),  # noqa: S311  jitter, not a secret
                 now=_now,
+                tally=tally,
             )
         )
         inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
@@ -164,10 +180,31 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         entrance = Entrance(token, settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         people = People(github.of, house.host, _now)
-        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
+        metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, _now)
+        readiness = _readiness(settings, home, lock, store, tmux, github, rules)
+        measuring.add_sources(
+            metrics,
+            store=store,
+            tally=tally,
+            reporting=reporting,
+            tmux=tmux,
+            home=home,
+            pulse=pulse,
+            readiness=readiness,
+        )
+        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics)
+        web.add_health(server, readiness.wrong, metrics.text)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
-            _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
+            _working(
+                failed,
+                conductor.run(),
+                inbox.drain(),
+                reporting.run(),
+                live.run(),
+                store.keep_looking_for_damage(),
+                pulse.beat(),
+            )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
         base_url = settings.model_copy(update={"port": port}).base_url
@@ -191,7 +228,8 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
     variable, key = _model_key(settings)
     key_file = home / "credentials" / "model-key"
     key_file.parent.mkdir(mode=0o700, exist_ok=True)
-    write_atomically(key_file, key.encode(), "file.model-key")
+    if not key_file.exists() or key_file.read_bytes() != key.encode():  # a full disk keeps us from no start
+        write_atomically(key_file, key.encode(), "file.model-key")
     read_only = settings.sandbox.read_only
     env = {"PATH": _path(read_only) if confined else os.environ.get("PATH", os.defpath)}
     if settings.anthropic.base_url is not None:
@@ -215,6 +253,22 @@ async def _rules(settings: Settings, home: Path, house: House) -> Rules:
         run_dollars=limits.dollars or None,
         day_dollars=limits.day_dollars or None,
     )
+
+
+@asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[Store]:
+    """The store, or the sentences that say why it cannot be worked with."""
+    async with AsyncExitStack() as stack:
+        try:
+            store = await stack.enter_async_context(open_store(path))
+        except DatabaseRefused as reason:
+            raise CannotServe(str(reason)) from reason
+        except (sqlite3.Error, OSError) as error:
+            raise CannotServe(
+                f"the database {path} cannot be opened now: {error}. Nothing in it is changed. "
+                "Is the disk full, or does another program have it open?"
+            ) from error
+        yield store
 
 
 def _claude(settings: Settings) -> Path:
@@ -263,6 +317,23 @@ def _with_github(
     )
 
 
+def _readiness(
+    settings: Settings, home: Path, lock: int, store: Store, tmux: Tmux, github: GitHub, rules: Rules
+) -> health.Readiness:
+    """What must be well for the service to do its work."""
+    checks = {
+        "database": health.Check(store.trouble),
+        "lock": health.Check(partial(health.lock, home, lock)),
+        "tmux": health.Check(partial(health.tmux, tmux)),
+        "disk": health.Check(partial(health.disk, home)),
+        "github": health.Check(partial(health.github, github), well_seconds=300, wrong_seconds=15),
+        "model": health.Check(partial(health.model, rules.key_file)),
+    }
+    if settings.sandbox.mode != "none":
+        checks["sandbox"] = health.Check(health.sandbox, well_seconds=300, wrong_seconds=15)
+    return health.Readiness(checks)
+
+
 def _server(
     settings: Settings,
     token: str,
@@ -273,11 +344,12 @@ def _server(
     deeds: Deeds,
     people: People,
     with_github: WithGitHub | None,
+    metrics: Metrics,
 ) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
-    app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put).receive_github)
+    app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put, metrics.answered).receive_github)
     offered = api.Deeds(
         start=deeds.start,
         retry=deeds.retry,
@@ -292,22 +364,12 @@ def _server(
     add_dashboard(app, store, offered, entrance, examine, people, with_github)
     app.router.add_get("/api/live", live.listen)
     app.on_shutdown.append(lambda _: live.close())
-
-    async def ready() -> dict[str, str]:
-        missing = {} if shutil.which("tmux") else {"tmux": "it is not installed"}
-        return missing | await store.trouble()
-
-    async def measured() -> dict[str, float]:
-        states = {f'cco_runs{{state="{state}"}}': float(n) for state, n in (await store.counts()).items()}
-        return {"cco_inbox_depth": float(await store.deliveries.depth()), **states}
-
-    web.add_health(app, ready, measured)
     return app
 
 
 @contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """One service for each CCO_HOME: two would each start the same run."""
+def _only_one(home: Path) -> Iterator[int]:
+    """One service for each CCO_HOME: two would each start the same run. Yields the lock's descriptor."""
     descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -316,7 +378,7 @@ def _only_one(home: Path) -> Iterator[None]:
             raise CannotServe(
                 f"another service runs on CCO_HOME={home}. Stop that one first, or set another CCO_HOME."
             ) from exc
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
@@ -331,6 +393,8 @@ async def _working(failed: asyncio.Future[None], *loops: Coroutine[Any, Any, Non
         except asyncio.CancelledError:
             raise
         except BaseException as exc:
+            if _is_refused(exc):  # said where it was found, and in /readyz: we stay, and take no work
+                return
             logger.exception("a part of the service broke")
             if not failed.done():
                 failed.set_exception(exc)
@@ -346,6 +410,19 @@ async def _working(failed: asyncio.Future[None], *loops: Coroutine[Any, Any, Non
             failed.exception()  # seen by whoever waited for it; on the way out nobody does
         else:
             failed.cancel()
+
+
+def _is_refused(exc: BaseException) -> bool:
+    """Whether it is the database, and nothing else, that is not worked with any more."""
+    if isinstance(exc, BaseExceptionGroup):
+        return exc.split(DatabaseRefused)[1] is None
+    return isinstance(exc, DatabaseRefused)
+
+
+def _end_now() -> None:
+    """What hangs is left behind: what is written is whole, and the next start goes on from there."""
+    logger.warning("something did not end in time, and is left behind")
+    os._exit(0)
 
 
 def _now() -> datetime:

@@ -1,18 +1,21 @@
 """The HTTP server: one application, its middleware, and the pages that machines look at."""
 
+import asyncio
 import ipaddress
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.webhooks import LARGEST_BODY
 from runner.about import about
 from runner.errors import Refusal, TryLater
+from runner.migrating import DatabaseRefused
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -28,17 +31,46 @@ SECURITY_HEADERS = {
 # Whoever sends webhooks, or asks how we are, may reach us by any name: these show nothing and are signed or public.
 ANY_HOST = ("/webhooks/", "/livez", "/readyz", "/metrics")
 
+ARRIVE_SECONDS = 2.0  # for a webhook whose body is arriving when the service is told to end
+LEAVE_SECONDS = 1.0  # for everyone else
+
 REQUEST_ID = web.RequestKey("id", str)
 
 log = logging.getLogger(__name__)
+
+
+class Arriving:
+    """The webhooks that are under way."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._none.set()
+
+    async def over(self) -> None:
+        """Until there is none."""
+        await self._none.wait()
+
+
+ARRIVING = web.AppKey("arriving", Arriving)
 
 
 def application(hosts: Sequence[str] = ()) -> web.Application:
     """An empty application. `hosts` are the names under which people reach it, besides loopback: host or host:port."""
     app = web.Application(
         client_max_size=LARGEST_BODY,
-        middlewares=[_with_id, _as_json, _only_from(frozenset(host.lower() for host in hosts))],
+        middlewares=[_with_id, _noted, _as_json, _only_from(frozenset(host.lower() for host in hosts))],
     )
+    app[ARRIVING] = Arriving()
     app.on_response_prepare.append(_add_headers)
     return app
 
@@ -61,47 +93,40 @@ def loopback_url(host: str, port: int) -> str | None:
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Listen for as long as the block runs; yields the port, which is free choice where `port` is 0."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LEAVE_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)
         await site.start()
         yield int(runner.addresses[0][1])
+        await site.stop()
+        with suppress(TimeoutError):  # aiohttp reads no more of a body once it cleans up
+            async with asyncio.timeout(ARRIVE_SECONDS):
+                await app[ARRIVING].over()
     finally:
         await runner.cleanup()
 
 
 def add_health(
     app: web.Application,
-    ready: Callable[[], Awaitable[Mapping[str, str]]],
-    measured: Callable[[], Awaitable[Mapping[str, float]]],
+    wrong: Callable[[], Awaitable[Mapping[str, str]]],
+    measured: Callable[[], Awaitable[bytes]],
 ) -> None:
-    """GET /livez /readyz /metrics. `ready` gives what is wrong by name; `measured` gives numbers by metric."""
+    """GET /livez /readyz /metrics. `wrong` gives what is not well by name; `measured` is Prometheus' text."""
 
     async def livez(_: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+        return web.json_response({"status": "alive"})  # that it answers is the answer: the loop turns
 
     async def readyz(_: web.Request) -> web.Response:
-        wrong = dict(await ready())
+        found = dict(await wrong())
         return web.json_response(
-            {"status": "not ready" if wrong else "ready", "wrong": wrong}, status=503 if wrong else 200
+            {"status": "not ready" if found else "ready", "wrong": found}, status=503 if found else 200
         )
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(text=prometheus(await measured()), content_type="text/plain", charset="utf-8")
+        return web.Response(body=await measured(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
-
-
-def prometheus(numbers: Mapping[str, float]) -> str:
-    """Prometheus' text format; a name may carry labels (`cco_runs{state="running"}`)."""
-    lines: list[str] = []
-    for name, value in numbers.items():
-        family = name.partition("{")[0]
-        if f"# TYPE {family} gauge" not in lines:
-            lines.append(f"# TYPE {family} gauge")
-        lines.append(f"{name} {value:g}")
-    return "\n".join(lines) + "\n"
 
 
 def problem(status: int, sentence: str) -> web.Response:
@@ -119,6 +144,15 @@ async def _with_id(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 @web.middleware
+async def _noted(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Know which webhooks are under way: nobody sends them again by himself."""
+    if not request.path.startswith("/webhooks/"):
+        return await handler(request)
+    with request.app[ARRIVING]:
+        return await handler(request)
+
+
+@web.middleware
 async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Errors as JSON; a bug is logged once, and the answer says nothing about it."""
     try:
@@ -129,6 +163,8 @@ async def _as_json(request: web.Request, handler: Handler) -> web.StreamResponse
         answer = problem(503, str(exc))
         answer.headers["Retry-After"] = str(max(1, int(exc.after.total_seconds()))) if exc.after else "10"
         return answer
+    except DatabaseRefused:
+        return problem(503, "the service's database is damaged; its log says what to do")
     except web.HTTPRequestEntityTooLarge:
         return problem(413, "the body is too large")
     except web.HTTPError as exc:

@@ -8,6 +8,7 @@ import hmac
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
@@ -16,6 +17,8 @@ from aiohttp import web
 
 from app.logs import Sampled
 from runner.deliveries import Delivery
+from runner.errors import TryLater
+from runner.migrating import DatabaseRefused
 
 LARGEST_BODY = 25 * 1024 * 1024  # GitHub's own limit
 LARGE_BODY = 1024 * 1024
@@ -34,15 +37,28 @@ log = logging.getLogger(__name__)
 class Receiver:
     """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap."""
 
-    def __init__(self, secrets: Sequence[str], put: Callable[[Delivery], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        put: Callable[[Delivery], Awaitable[bool]],
+        answered: Callable[[int, float], None] = lambda *_: None,
+    ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("an empty webhook secret would let anybody in")
         self._secrets = [secret.encode() for secret in secrets]
         self._put = put
+        self._answered = answered
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._refused = Sampled()
 
     async def receive_github(self, request: web.Request) -> web.Response:
+        """As `_receive` answers, and with the time it took."""
+        began = time.monotonic()
+        answer = await self._receive(request)
+        self._answered(answer.status, time.monotonic() - began)
+        return answer
+
+    async def _receive(self, request: web.Request) -> web.Response:
         """202 once it is stored; 400 malformed, 401 signature, 413 too large, 503 cannot be stored."""
         try:
             delivery = await self._delivery(request)
@@ -51,10 +67,12 @@ class Receiver:
         try:
             async with asyncio.timeout(STORE_SECONDS):
                 new = await self._put(delivery)
-        except (TimeoutError, sqlite3.Error, OSError):
+        except (TimeoutError, TryLater, DatabaseRefused) as reason:
+            log.warning("a delivery of %s cannot be stored: %s", delivery.event, reason or "it takes too long")
+            return _unstored()
+        except (sqlite3.Error, OSError):
             log.exception("a delivery of %s cannot be stored", delivery.event)
-            answer = {"error": "the delivery cannot be stored now; deliver it again in a minute"}
-            return web.json_response(answer, status=503, headers={"Retry-After": "60"})
+            return _unstored()
         return web.json_response({"status": "accepted" if new else "duplicate"}, status=202)
 
     async def _delivery(self, request: web.Request) -> Delivery:
@@ -89,6 +107,11 @@ class Receiver:
         if held_back is not None:
             log.warning("a webhook was refused with %d: %s (%d like it before)", status, sentence, held_back)
         return web.json_response({"error": sentence}, status=status)
+
+
+def _unstored() -> web.Response:
+    answer = {"error": "the delivery cannot be stored now; deliver it again in a minute"}
+    return web.json_response(answer, status=503, headers={"Retry-After": "60"})
 
 
 class Malformed(Exception):

@@ -70,6 +70,7 @@ class Reporting:
     now: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     dice: random.Random = field(default_factory=random.Random)
+    unsaid: dict[str, dict[TaskId, datetime]] = field(default_factory=dict)  # by reporter, since when
 
     async def run(self) -> None:
         """Until cancelled. Every reporter is on its own: one that is slow or broken delays no other."""
@@ -87,11 +88,20 @@ class Reporting:
                 bell.clear()
                 seen = await self._note_changes(seen, known)
                 for task_id, memory in list(known.items()):
+                    self._note_unsaid(reporter, task_id, memory)
                     if memory.due is not None and memory.due <= self.now():
                         await self._say(reporter, task_id, memory)
+                        self._note_unsaid(reporter, task_id, memory)
                 await self._rest(bell, [memory.due for memory in known.values() if memory.due is not None])
         finally:
             ringing.cancel()
+
+    def _note_unsaid(self, reporter: Reporter, task_id: TaskId, memory: _Memory) -> None:
+        waiting = self.unsaid.setdefault(reporter.name, {})
+        if memory.due is None:
+            waiting.pop(task_id, None)
+        else:
+            waiting.setdefault(task_id, self.now())
 
     async def _ring(self, bell: asyncio.Event) -> None:
         async for _ in self.store.feed.listen():

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from runner import history, launching, retry, spool, starting
+from runner import history, launching, retry, space, spool, starting
 from runner.engine import Launch
 from runner.errors import Refusal, TryLater
 from runner.events import (
@@ -104,7 +104,8 @@ class Carrier:
             await self._store.move(run.id, RunState.waiting, used_up, waiting_for=WaitingFor.quota, waiting_until=until)
             return
         try:
-            mirror, merge_sha = await starting.prepare(self._means, task, run)
+            with space.full_is_weather():
+                mirror, merge_sha = await starting.prepare(self._means, task, run)
         except Refusal as refusal:
             await self._store.settle(run.id, Outcome.unworkable, str(refusal))
             return
@@ -134,7 +135,8 @@ class Carrier:
             merge_sha,
         )
         try:
-            await self._engine.launch(run, spec)
+            with space.full_is_weather():
+                await self._engine.launch(run, spec)
         except TryLater as weather:
             await self._weather(run, str(weather), weather.after)
             return
@@ -228,9 +230,10 @@ class Carrier:
         done: CommitsExported | None = None
         while (latest := history.last_exported(await self._events(run))) and latest != done:
             try:
-                await self._means.publisher.publish(
-                    await self._store.task(run.task_id), run, self._bundle(run, latest), latest
-                )
+                with space.full_is_weather():
+                    await self._means.publisher.publish(
+                        await self._store.task(run.task_id), run, self._bundle(run, latest), latest
+                    )
             except (Refusal, TryLater) as reason:
                 logger.info("commits are kept for the end of the run: %s", reason)
             done = latest
@@ -241,6 +244,7 @@ class Carrier:
             await asyncio.wait([self._publishing])  # what failed in there is done again below, and then it counts
         ending = spool.read_exit(self._engine.spool(run))
         await self._engine.kill(run.id)
+        self._means.tally["lost"] += ending is None
         over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
         if parked and run.state is RunState.waiting and run.stop_asked_by is None:
             await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
@@ -369,7 +373,8 @@ class Carrier:
         outcome, reason = run.outcome or Outcome.delivered, run.reason
         try:
             if latest := history.last_exported(events):
-                held = await self._means.publisher.publish(task, run, self._bundle(run, latest), latest)
+                with space.full_is_weather():
+                    held = await self._means.publisher.publish(task, run, self._bundle(run, latest), latest)
                 if held is not None and held.is_final:
                     sentences = " ".join(finding.sentence for finding in held.findings)
                     await self._store.settle(run.id, Outcome.withheld, sentences)

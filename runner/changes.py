@@ -1,5 +1,6 @@
 """The statements that change tasks and runs: each inside its caller's transaction, and each in one place."""
 
+import sqlite3
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import aiosqlite
 
 from runner import events as happened
-from runner.database import to_text
+from runner.database import Rows, to_text
 from runner.events import Event
 from runner.tasks import (
     Outcome,
@@ -41,7 +42,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def one(db: aiosqlite.Connection, sql: str, *values: object) -> aiosqlite.Row | None:
+async def one(db: Rows, sql: str, *values: object) -> sqlite3.Row | None:
     """The first row, if there is one."""
     return next(iter(await db.execute_fetchall(sql, values)), None)
 

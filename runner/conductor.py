@@ -4,18 +4,22 @@ import asyncio
 import logging
 from datetime import timedelta
 
+from runner import space
 from runner.about import about
 from runner.carrying import Carrier
 from runner.engine import Launch
+from runner.errors import TryLater
 from runner.events import Decided, StopAsked
 from runner.means import Means
+from runner.migrating import DatabaseRefused
 from runner.store import Submission, Submitted
-from runner.tasks import Outcome, Repository, RunId, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
+from runner.tasks import Outcome, Repository, Run, RunId, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
 
 logger = logging.getLogger(__name__)
 
 # After a bug in our own code a run is looked at again, neither dropped nor hammered; after a few it has an end.
 AFTER_A_BUG = timedelta(seconds=30)
+AFTER_WEATHER = timedelta(seconds=10)
 BUGS_AT_MOST = 3
 BROKEN = "Something broke on our side. The service's log has the details, under run {run}."
 
@@ -34,6 +38,7 @@ class Conductor:
         try:
             for active in await self._store.active_runs():
                 if active.state is not RunState.queued and active.waiting_for is not WaitingFor.slot:
+                    self._means.tally["taken_up"] += await self._is_alive(active)
                     self._carry(active.id)
             async for _ in self._store.feed.listen():
                 await self._claim()
@@ -80,8 +85,12 @@ class Conductor:
 
     async def _claim(self) -> None:
         rules = self._means.rules
-        while run := await self._store.claim(rules.max_runs, rules.max_starting):
-            self._carry(run.id)
+        try:
+            while run := await self._store.claim(rules.max_runs, rules.max_starting):
+                self._carry(run.id)
+        except TryLater as weather:
+            logger.warning("no run can be started for now: %s", weather)
+            asyncio.get_running_loop().call_later(_wait(weather), self._store.feed.ring)
 
     def _carry(self, run_id: RunId) -> None:
         carrier = Carrier(self._means, run_id)
@@ -92,26 +101,40 @@ class Conductor:
 
     async def _until_done(self, carrier: Carrier, run_id: RunId) -> None:
         bugs = 0
-        while True:
+        while bugs <= BUGS_AT_MOST:
             try:
-                with about(run=run_id, task=(await self._store.run(run_id)).task_id):
-                    await carrier.carry()
+                with about(run=run_id, task=(await self._store.run(run_id)).task_id), space.full_is_weather():
+                    if bugs < BUGS_AT_MOST:
+                        await carrier.carry()
+                    else:
+                        await self._give_up(run_id)
+            except TryLater as weather:  # what cannot even be written down: nobody is to blame, and nothing is lost
+                logger.warning("run %s has to wait: %s", run_id, weather)
+                await asyncio.sleep(_wait(weather))
+            except DatabaseRefused:
+                break  # said once, where it was found; nothing can be done about it here
             except Exception:  # said once each time, and the run is not lost
                 bugs += 1
+                self._means.tally["bug"] += 1
                 logger.exception("run %s hit a bug, for the %s. time", run_id, bugs)
-                if bugs == BUGS_AT_MOST:
-                    await self._give_up(run_id)
-                    break
-                await asyncio.sleep(AFTER_A_BUG.total_seconds())
+                if bugs < BUGS_AT_MOST:
+                    await asyncio.sleep(AFTER_A_BUG.total_seconds())
             else:
                 break
         if self._carriers.get(run_id) is carrier:
             del self._carriers[run_id]
         self._store.feed.ring()  # a slot may be free
 
+    async def _is_alive(self, run: Run) -> bool:
+        return run.launch > 0 and await self._means.engine.probe(run) is Launch.alive
+
     async def _give_up(self, run_id: RunId) -> None:
         """A truthful end for a run that we cannot carry on; what it did is kept in its workspace."""
         run = await self._store.run(run_id)
-        if run.launch and await self._means.engine.probe(run) is Launch.alive:
+        if await self._is_alive(run):
             self._means.engine.send(run, "stop", f"broken-{run.id}-{run.launch}", why="something broke on our side")
         await self._store.settle(run_id, Outcome.crashed, BROKEN.format(run=run_id))
+
+
+def _wait(weather: TryLater) -> float:
+    return (weather.after or AFTER_WEATHER).total_seconds()

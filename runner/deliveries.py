@@ -75,6 +75,18 @@ class Deliveries:
         rows = await self._database.reader.execute_fetchall("SELECT count(*) FROM deliveries WHERE state = 'new'")
         return int(next(iter(rows))[0])
 
+    async def oldest(self) -> datetime | None:
+        """When the first of those that wait came."""
+        rows = await self._database.reader.execute_fetchall(
+            "SELECT received_at FROM deliveries WHERE state = 'new' ORDER BY id LIMIT 1"
+        )
+        return next((from_text(row["received_at"]) for row in rows), None)
+
+    async def parked_count(self) -> int:
+        """How many a bug of ours has stopped."""
+        rows = await self._database.reader.execute_fetchall("SELECT count(*) FROM deliveries WHERE state = 'parked'")
+        return int(next(iter(rows))[0])
+
 
 def _delivery(row: sqlite3.Row) -> Delivery:
     return Delivery(

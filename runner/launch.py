@@ -7,6 +7,7 @@ from typing import Any
 from runner import exports, spool
 from runner.journal import Journal
 from runner.pane import Pane
+from runner.space import is_full
 from runner.spool import Cause
 from runner.text import clean
 from runner.transcript import Transcript
@@ -95,5 +96,7 @@ class Launch:
             self.record(spool.BUNDLE, {"number": self.bundles, "sha": sha})
         except (exports.ExportFailed, OSError) as error:
             self.trouble(f"The work could not be handed over: {error}")
-            if leftovers:
+            if leftovers and is_full(error):  # there is work that would be missing: it is done again when there is room
+                self.ending, self.detail = Cause.disk, str(error)
+            elif leftovers:
                 self.hand_over(leftovers=False)  # what is committed counts, even if the rest cannot be

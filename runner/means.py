@@ -1,8 +1,9 @@
 """What every run needs to be carried out; made once, by the composition root."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from runner import sandbox
@@ -16,7 +17,10 @@ from runner.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a run needs to be carried out."""
+    """What a run needs to be carried out.
+
+    `tally` counts what went otherwise than planned: launches `taken_up` after a restart, `lost`, and each `bug`.
+    """
 
     store: Store
     engine: Engine
@@ -28,3 +32,4 @@ class Means:
     host: sandbox.Host
     dice: random.Random
     now: Callable[[], datetime]
+    tally: Counter[str] = field(default_factory=Counter)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runner.space import FULL
 from runner.spool import Cause, Exit
 from runner.tasks import Outcome
 from runner.text import one_line
@@ -74,6 +75,8 @@ def decide(
             Outcome.over_limit,
             f"The run was ended because {_LIMITS[ending.cause]}. What was done so far is kept; retry to go on with it.",
         )
+    if ending.cause is Cause.disk:
+        return weather(attempt, dice, FULL)
     if ending.cause is Cause.crashed or ending.result is None:
         return _again(attempt, dice, Outcome.crashed, one_line(ending.detail, REASON_CHARACTERS) or "Claude crashed")
     if ending.result.get("is_error"):

@@ -17,12 +17,13 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from runner.effects import effect
+from runner.space import is_full
 
 
 class Cause(StrEnum):
@@ -34,6 +35,7 @@ class Cause(StrEnum):
     silence = "silence"  # nothing came from Claude for too long
     turns = "turns"  # the limit of turns was reached
     dollars = "dollars"  # the limit of dollars was reached
+    disk = "disk"  # the disk is full
     crashed = "crashed"  # Claude ended without a result, or could not be started
 
 
@@ -125,13 +127,22 @@ ENDED = "ended"  # {"cause": str, "detail": str}: the last line; exit.json follo
 TROUBLE = "trouble"  # {"what": str}: something the operator should know; the launch goes on
 
 
+_RESERVE = ".exit"
+_RESERVE_BYTES = 64 * 1024
+
+
 def write_atomically(path: Path, data: bytes, name: str) -> None:
     """Readers see all of it or nothing, also after a power cut. It is the effect `name`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb", opener=_for_us_alone) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(temporary, "wb", opener=_for_us_alone) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with effect("file.remove-half-written"):
+            temporary.unlink(missing_ok=True)  # on a full disk it is in the way
+        raise
     with effect(name):
         temporary.rename(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -194,17 +205,48 @@ def is_alive(spool: Path) -> bool:
     return False
 
 
+def reserve_exit(spool: Path) -> None:
+    """Take the room for the exit at the start, so that an ending can be told on a full disk too."""
+    with open(spool / _RESERVE, "wb", opener=_for_us_alone) as file:
+        os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+
+
 def write_exit(spool: Path, ending: Exit) -> None:
     """The last thing that a supervisor does with its spool."""
-    write_atomically(spool / "exit.json", json.dumps(asdict(ending), ensure_ascii=False).encode(), "file.exit")
+    data = json.dumps(asdict(ending), ensure_ascii=False).encode()
+    try:
+        write_atomically(spool / "exit.json", data, "file.exit")
+    except OSError as error:
+        if not is_full(error):
+            raise
+        _write_into_reserve(spool, data)
+    with effect("file.free-reserve"):
+        (spool / _RESERVE).unlink(missing_ok=True)
+
+
+def _write_into_reserve(spool: Path, data: bytes) -> None:
+    """Where there is no room for another block, into those that were taken before."""
+    if len(data) > _RESERVE_BYTES:
+        data = json.dumps(asdict(replace(_exit_of(data), result=None))).encode()
+    with (spool / _RESERVE).open("r+b") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+    with effect("file.exit-into-reserve"):
+        (spool / _RESERVE).rename(spool / "exit.json")
 
 
 def read_exit(spool: Path) -> Exit | None:
     """The ending, or None while there is none."""
     try:
-        raw = json.loads((spool / "exit.json").read_bytes())
+        return _exit_of((spool / "exit.json").read_bytes())
     except FileNotFoundError:
         return None
+
+
+def _exit_of(data: bytes) -> Exit:
+    raw = json.loads(data)
     return Exit(Cause(raw["cause"]), raw["code"], raw["detail"], raw["result"])
 
 

@@ -16,8 +16,10 @@ from runner import changes
 from runner import events as happened
 from runner.database import Database, from_text, open_database, to_text
 from runner.deliveries import Deliveries
+from runner.errors import TryLater
 from runner.events import Event, Recorded
 from runner.feed import Feed
+from runner.migrating import DatabaseRefused
 from runner.rows import ACTIVE, run_of, task_of, trigger_of
 from runner.tasks import (
     Outcome,
@@ -79,6 +81,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.keep_looking_for_damage = database.keep_looking
         self.deliveries = Deliveries(database)
         self.feed = Feed()
 
@@ -297,6 +300,20 @@ class Store:
         )
         return {RunState(row["state"]): row["n"] for row in rows}
 
+    async def waits(self) -> dict[WaitingFor, int]:
+        """How many runs wait, by what they wait for."""
+        rows = await self._all(
+            f"SELECT waiting_for, count(*) AS n FROM runs WHERE {ACTIVE} AND state = 'waiting' GROUP BY waiting_for"  # noqa: S608  (a constant)
+        )
+        return {WaitingFor(row["waiting_for"]): row["n"] for row in rows}
+
+    async def known(self, task_ids: Iterable[int]) -> set[int]:
+        """Those of these numbers that are tasks."""
+        rows = await self._all(
+            "SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(task_ids))
+        )
+        return {row["id"] for row in rows}
+
     async def reading(self, run_id: RunId) -> Reading:
         """How far the spool of the current launch has been read."""
         row = await self._one("SELECT spool_offset, progress FROM runs WHERE id = ?", run_id)
@@ -387,19 +404,18 @@ class Store:
         row = await self._one("SELECT usd FROM spending WHERE day = ?", day)
         return float(row["usd"]) if row else 0.0
 
-    async def trouble(self) -> dict[str, str]:
+    async def trouble(self) -> str | None:
         """What keeps us from writing, if anything does."""
         try:
-            async with self._database.transaction("commit.trial"):
-                pass
-        except sqlite3.Error as error:
-            return {"database": str(error)}
-        return {}
+            await self._database.try_writing()
+        except (TryLater, DatabaseRefused) as error:
+            return str(error)
+        return None
 
-    async def _one(self, sql: str, *values: object) -> aiosqlite.Row | None:
+    async def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
         return await changes.one(self._database.reader, sql, *values)
 
-    async def _all(self, sql: str, *values: object) -> list[aiosqlite.Row]:
+    async def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
         parameters: Any = values[0] if values and isinstance(values[0], dict) else values
         return list(await self._database.reader.execute_fetchall(sql, parameters))
 

@@ -5,6 +5,7 @@
 It lives on without its terminal, its tmux server and the service; the lock on its spool says that it lives.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -20,6 +21,7 @@ from runner.child import Child
 from runner.effects import effect
 from runner.launch import Launch
 from runner.pane import Pane
+from runner.space import is_full
 from runner.spool import Cause, Exit, Message, Spec
 from runner.text import clean
 
@@ -47,6 +49,7 @@ def main(arguments: list[str]) -> int:
     kin.adopt_orphans()
     pane = Pane(1)
     pane.hush()
+    spool.reserve_exit(directory)
     launch = Launch(directory, spool.read_spec(directory), pane)
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -57,9 +60,12 @@ def main(arguments: list[str]) -> int:
         ending = carry_out(launch)
     except Exception as error:  # noqa: BLE001 - a bug of ours, or a full disk: it has one place to be told, and here it is
         kin.kill_all()
-        with (directory / "stderr.log").open("a") as log:
+        with contextlib.suppress(OSError), (directory / "stderr.log").open("a") as log:
             traceback.print_exc(file=log)
-        ending = Exit(Cause.crashed, None, clean(f"the supervisor failed: {error!r}")[:500], None)
+        if is_full(error):
+            ending = Exit(Cause.disk, None, clean(f"the disk is full: {error}")[:500], None)
+        else:
+            ending = Exit(Cause.crashed, None, clean(f"the supervisor failed: {error!r}")[:500], None)
     spool.write_exit(directory, ending)
     pane.flush()
     return 0

@@ -18,7 +18,6 @@ _NAME_PREFIX = "r"
 _SERVER_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "HOME", "SHELL", "USER", "LOGNAME", "TMPDIR", "TZ")
 _OPTIONS = (
     ("-s", "escape-time", "10"),
-    ("-s", "exit-empty", "on"),
     ("-s", "set-clipboard", "off"),
     ("-g", "default-terminal", "tmux-256color"),
     ("-g", "mouse", "on"),
@@ -75,9 +74,9 @@ class Tmux:
         words += ["/usr/bin/env", "-i", f"--chdir={cwd}", *(f"{key}={value}" for key, value in env.items()), *argv]
         settings: list[str] = []
         if not self._is_alive():
-            settings = ["start-server", ";"]
-            for scope, option, value in _OPTIONS:
-                settings += ["set-option", scope, option, value, ";"]
+            settings = ["start-server", ";", "set-option", "-s", "exit-empty", "on", ";"]
+        for scope, option, value in _OPTIONS:  # each time: systemd may have started the server, without them
+            settings += ["set-option", scope, option, value, ";"]
         argv_safe = [word if not word.endswith(";") else f"{word[:-1]}\\;" for word in words]
         done = subprocess.run(
             ["tmux", "-S", str(self._socket), "-f", "/dev/null", *settings, *argv_safe],

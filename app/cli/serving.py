@@ -1,6 +1,7 @@
 """Run the service, or show it: serve, demo."""
 
 import asyncio
+import os
 import sys
 
 import click
@@ -16,7 +17,13 @@ def serve() -> None:
 
     Runs that are at work go on without it, and are found again at its next start.
     """
-    sys.exit(asyncio.run(services.serve(settings_or_fail())))
+    code = asyncio.run(services.serve(settings_or_fail()))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # the disk behind it is full: what is left to say has no place
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 @click.command()

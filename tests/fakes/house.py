@@ -15,16 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+import pytest
 
 from app import settings
 from app.credentials import save_github
@@ -43,6 +45,7 @@ from tests.fakes.slack import slack as running_slack
 REPOSITORY = "octo/eggtimer"
 PEOPLE: dict[str, Permission] = {"alice": "admin", "bob": "write", "mallory": "read", "trudy": "triage"}
 BOT = "claude-here[bot]"
+CHECKOUT = Path(settings.__file__).parents[1]
 SUMMARY = "It is done, and here is why."
 T = TypeVar("T")
 
@@ -184,9 +187,15 @@ class House:
         async with aiohttp.ClientSession() as http:
             while True:
                 async with http.get(url) as answer:
-                    if "\ncco_inbox_depth 0\n" in await answer.text():
+                    if "\ncco_inbox_depth 0.0\n" in await answer.text():
                         return
                 await asyncio.sleep(0.03)
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """What the service answers at an address of its own."""
+        url = str(self.world.apps[self.app_id].hook_url).replace("/webhooks/github", path)
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            return answer.status, await answer.text()
 
     async def answered(self, place: Issue, comment: Comment, count: int = 1) -> str:
         """Wait for the answer to a command."""
@@ -302,18 +311,18 @@ class House:
 
     # Starting and ending it
 
-    async def start(self) -> Service:
+    async def start(self, checkout: Path = CHECKOUT) -> Service:
         """Start the service as a process, and tell GitHub where it is."""
-        service = self.spawn()
+        service = self.spawn(checkout)
         await self.until(lambda: service.base_url or service.process.poll() is not None)
         assert service.process.poll() is None, service.log.read_text()
         self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
         return service
 
-    def spawn(self) -> Service:
-        log = self.home.parent / f"service-{len(self.services)}.log"
+    def spawn(self, checkout: Path = CHECKOUT, log: Path | None = None) -> Service:
+        log = log or self.home.parent / f"service-{len(self.services)}.log"
         log.touch()
-        environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
+        environ = {**self.environ, "PYTHONPATH": str(checkout)}
         service = Service((self.starting or serve)(environ, log), log)
         self.services.append(service)
         return service
@@ -331,7 +340,8 @@ def program(*words: str) -> Start:
     def start(environ: Mapping[str, str], log: Path) -> Process:
         with log.open("wb") as file:
             argv = (sys.executable, *words)
-            return subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            cwd = environ["PYTHONPATH"]
+            return subprocess.Popen(argv, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
 
     return start
 
@@ -370,6 +380,7 @@ async def house(
     watched: bool = True,
     clock: Callable[[], datetime] | None = None,
     contracts: bool = True,
+    disks: Mapping[str, int] = MappingProxyType({}),
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
@@ -378,7 +389,8 @@ async def house(
     people can sign in to the dashboard with GitHub. `starting` is another way to start a separate service, one that
     does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
     the time is still looked at in the end. By a `clock` another time is it on GitHub, and without `contracts` it does
-    not hold every call against GitHub's description, which takes most of its time.
+    not hold every call against GitHub's description, which takes most of its time. `disks` are directories in CCO_HOME
+    (or "", all of it) that are on a disk of their own, with its megabytes.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
@@ -386,6 +398,8 @@ async def house(
         async with AsyncExitStack() as stack:
             world = World(root / "github", **({} if clock is None else {"clock": clock}))
             await stack.enter_async_context(checked(world) if contracts else running(world))
+            for name, megabytes in disks.items():
+                stack.enter_context(small_disk(root / "cco" / name, megabytes))
             one = await _built(stack, root, world, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
@@ -462,6 +476,31 @@ async def _built(
         chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key
         del chosen["ANTHROPIC_API_KEY"]
     return House(root / "cco", world, repository, scripted, chosen, workspace, app.id, app.client_secret)
+
+
+@contextmanager
+def small_disk(path: Path, megabytes: int) -> Iterator[None]:
+    """A file system in memory, mounted at `path`; the test is skipped where this may not be done."""
+    path.mkdir(mode=0o700, parents=True)
+    mount = ("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(path))
+    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"a small disk cannot be made here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(("umount", "--lazy", str(path)), check=True)
+
+
+def fill(directory: Path) -> Path:
+    """Leave no byte of the disk that holds the directory; the file that does so."""
+    filler = directory / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"\0" * size)
+    return filler
 
 
 def _let_people_sign_in(one: House) -> None:

@@ -16,6 +16,7 @@ from aiohttp import web
 from app import web as server
 from app.api import OPERATOR, Api, Deeds, only_with
 from app.live import Live
+from app.metrics import Metrics, Numbers
 from runner.errors import Refusal
 from runner.events import AgentSaid, PullRequestOpened
 from runner.store import Store, Submission, open_store
@@ -98,10 +99,12 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         async def nothing_wrong() -> dict[str, str]:
             return {}
 
-        async def measured() -> dict[str, float]:
-            return {'cco_runs{state="queued"}': 1, 'cco_runs{state="running"}': 0, "cco_inbox_depth": 2.5}
+        async def measured() -> Numbers:
+            return {"cco_runs": {"queued": 1, "running": 0}, "cco_inbox_depth": 2.5}
 
-        server.add_health(app, nothing_wrong, measured)
+        metrics = Metrics()
+        metrics.add(measured)
+        server.add_health(app, nothing_wrong, metrics.text)
         running = asyncio.create_task(live.run())
         async with server.serving(app, "127.0.0.1", 0) as port:
             service.url = f"http://127.0.0.1:{port}"
@@ -256,10 +259,14 @@ async def test_health_and_metrics(service: Service) -> None:
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert len(answer.headers["X-Request-Id"]) == 16
     async with service.session.get(service.url + "/metrics") as answer:
-        assert (await answer.text()).splitlines() == [
+        lines = (await answer.text()).splitlines()
+        start = lines.index("# TYPE cco_runs gauge")
+        assert lines[start - 1 : start + 6] == [
+            "# HELP cco_runs Runs that have not ended, by state.",
             "# TYPE cco_runs gauge",
-            'cco_runs{state="queued"} 1',
-            'cco_runs{state="running"} 0',
+            'cco_runs{state="queued"} 1.0',
+            'cco_runs{state="running"} 0.0',
+            "# HELP cco_inbox_depth Deliveries that are stored and not yet handled.",
             "# TYPE cco_inbox_depth gauge",
             "cco_inbox_depth 2.5",
         ]

@@ -1,5 +1,7 @@
 """The doctor: each thing broken once, and the command that mends it."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from app.demo.github.ledger import Fault
 from app.demo.github.model import App, HookDelivery
 from app.doctor import Check, as_json, examine, render
 from app.settings import load
+from runner.migrating import migrate, newest
 from tests.fakes.slack import TOKEN, slack
 
 
@@ -54,7 +57,13 @@ async def failing(environ: dict[str, str], why_not: doctor.WhyNot = confined) ->
 async def test_all_is_well(environ: dict[str, str]) -> None:
     checks = await examine(confined, environ)
     names = ["python", "git", "tmux", "claude", "sandbox", "home", "disk", "model"]
-    assert [one.name for one in checks] == [*names, "github", "permissions", "installations", "webhooks"]
+    assert [one.name for one in checks if one.name != "service"] == [
+        *names,
+        "github",
+        "permissions",
+        "installations",
+        "webhooks",
+    ]
     assert [one for one in checks if not one.ok and one.name != "disk"] == []
     assert "s3cret" not in render(checks)
     assert "PRIVATE KEY" not in render(checks)
@@ -110,6 +119,26 @@ async def test_a_home_that_others_can_read(environ: dict[str, str]) -> None:
     (home / "api-token").chmod(0o644)
     [check] = await failing(environ)
     assert check.mend == f"chmod go= {home}/api-token"
+
+
+async def test_a_database_is_looked_at_as_the_service_would_and_left_alone(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    path = Path(environ["CCO_HOME"], "cco.db")
+    migrate(path)
+    [check] = [one for one in await examine(confined, environ) if one.name == "database"]
+    assert (check.ok, check.detail) == (True, f"whole, schema {newest()}")
+
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {newest() + 1}")
+    [check] = await failing(environ)
+    assert (check.name, check.mend) == ("database", "git pull")
+    assert "newer version" in check.detail
+
+    path.write_text("This is no database. " * 500)
+    [check] = await failing(environ)
+    assert (check.name, check.mend) == ("database", "cco restore FILE")
+    assert sorted(one.name for one in path.parent.iterdir()) == ["cco.db"]
 
 
 @pytest.mark.parametrize(

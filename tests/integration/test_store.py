@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from runner import events as happened
-from runner.database import Database, DatabaseTooNew, open_database
+from runner.database import Database, open_database
+from runner.migrating import DatabaseTooNew
 from runner.store import Reading, Receipt, Store, Submitted, open_store
 from runner.tasks import (
     Actor,

@@ -10,7 +10,7 @@ from tests.crash import source
 # What has an effect and needs no name, and why.
 UNNAMED = {
     "runner/carrying.py:_conclude": "tmux.kill",
-    "runner/database.py:_migrate": "each script is a transaction",
+    "runner/migrating.py:_step": "commit.migrate",
     "runner/engine.py:kill": "tmux.kill",
     "runner/child.py:_write": "a pipe to our own child",
     "runner/confinement.py:why_not": "a trial of bubblewrap that touches nothing",

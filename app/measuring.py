@@ -1,0 +1,93 @@
+"""Where the numbers of /metrics come from: one function for each part of the house."""
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app.health import Pulse, Readiness
+from app.metrics import Metrics, Numbers
+from handlers.reporting import Reporting
+from runner import leaks
+from runner.store import Store
+from runner.tasks import RunState, WaitingFor
+from runner.tmux import Tmux
+
+LOOK_SECONDS = 10.0  # at the process table, at most so often
+RECOVERIES = ("taken_up", "lost", "bug")  # of Means.tally
+LEAKS = ("session", "process", "lock", "directory")
+
+
+def add_sources(
+    metrics: Metrics,
+    *,
+    store: Store,
+    tally: Counter[str],
+    reporting: Reporting,
+    tmux: Tmux,
+    home: Path,
+    pulse: Pulse,
+    readiness: Readiness,
+) -> None:
+    """Everything that is asked at each look. A part with numbers of its own adds its function here."""
+    leaking = _Leaks(store, tmux, home)
+
+    async def inbox() -> Numbers:
+        oldest = await store.deliveries.oldest()
+        return {
+            "cco_inbox_depth": float(await store.deliveries.depth()),
+            "cco_inbox_oldest_seconds": _age(oldest),
+            "cco_inbox_parked": float(await store.deliveries.parked_count()),
+        }
+
+    async def runs() -> Numbers:
+        states, waits = await store.counts(), await store.waits()
+        return {
+            "cco_runs": {one.value: float(states.get(one, 0)) for one in RunState if one.is_active},
+            "cco_runs_waiting": {one.value: float(waits.get(one, 0)) for one in WaitingFor},
+        }
+
+    async def recoveries() -> Numbers:
+        return {"cco_recoveries_total": {what: float(tally[what]) for what in RECOVERIES}}
+
+    async def reports() -> Numbers:
+        unsaid = {reporter.name: reporting.unsaid.get(reporter.name, {}) for reporter in reporting.reporters}
+        return {
+            "cco_report_backlog": {name: float(len(tasks)) for name, tasks in unsaid.items()},
+            "cco_report_oldest_seconds": {
+                name: _age(min(tasks.values(), default=None)) for name, tasks in unsaid.items()
+            },
+        }
+
+    async def machine() -> Numbers:
+        return {
+            "cco_disk_free_bytes": float(shutil.disk_usage(home).free),
+            "cco_loop_lag_seconds": pulse.lag_seconds,
+        }
+
+    for source in (readiness.numbers, inbox, runs, recoveries, reports, machine, leaking.numbers):
+        metrics.add(source)
+
+
+class _Leaks:
+    """Looked for at most every few seconds: it costs a walk over the process table."""
+
+    def __init__(self, store: Store, tmux: Tmux, home: Path) -> None:
+        self._store = store
+        self._tmux = tmux
+        self._home = home
+        self._found: Mapping[str, float] = {}
+        self._at = float("-inf")
+
+    async def numbers(self) -> Numbers:
+        if time.monotonic() - self._at >= LOOK_SECONDS:
+            self._at = time.monotonic()
+            found = await leaks.count(self._store, self._tmux, self._home)
+            self._found = {what: float(found[what]) for what in LEAKS}
+        return {"cco_leaks": self._found}
+
+
+def _age(moment: datetime | None) -> float:
+    return max(0.0, (datetime.now(UTC) - moment).total_seconds()) if moment else 0.0

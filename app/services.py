@@ -120,7 +120,12 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
         store = await stack.enter_async_context(open_store(home / "cco.db"))
         github = await stack.enter_async_context(
-            open_github(settings.github, write_interval=write_interval, on_token=keyring.add)
+            open_github(
+                settings.github,
+                write_interval=write_interval,
+                on_token=keyring.add,
+                diary=home / "github-writes",
+            )
         )
         house = House(
             trigger_label=settings.trigger_label,
@@ -153,7 +158,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             )
         )
         inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
-        reporters: list[Reporter] = [*github_reporters(github.of, house, _now)]
+        reporters: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
         if settings.slack.bot_token is not None:
             slack = await stack.enter_async_context(open_slack(settings.slack))
             reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))

@@ -13,7 +13,7 @@ from app.demo.github import World
 from app.demo.github.ledger import Fault
 from app.demo.github.model import App, Installation
 from app.github import GitHub, graphql_base, is_below, open_github
-from app.github_lane import WriteLane, priority_of
+from app.github_lane import Rank, WriteLane, rank_of
 from app.github_tokens import Purpose, _seconds
 from app.github_weather import weather
 from app.settings_model import GitHubSettings
@@ -275,7 +275,7 @@ async def test_a_waiter_that_gives_up_does_not_hold_the_lane() -> None:
     order: list[str] = []
 
     async def write(name: str) -> None:
-        async with lane.turn(1):
+        async with lane.write("octo/hello", Rank.news):
             order.append(name)
 
     tasks = [asyncio.create_task(write(name)) for name in "abc"]
@@ -288,7 +288,7 @@ async def test_a_waiter_that_gives_up_does_not_hold_the_lane() -> None:
 
 
 def test_reactions_come_first_and_edits_of_what_stands_last() -> None:
-    assert priority_of("POST", "/repos/a/b/issues/1/reactions") == 0
-    assert priority_of("POST", "/repos/a/b/issues/1/comments") == 1
-    assert priority_of("PATCH", "/repos/a/b/pulls/1") == 1
-    assert priority_of("PATCH", "/repos/a/b/issues/comments/7") == 2
+    assert rank_of("POST", "/repos/a/b/issues/1/reactions") is Rank.eyes
+    assert rank_of("POST", "/repos/a/b/issues/1/comments") is Rank.news
+    assert rank_of("PATCH", "/repos/a/b/pulls/1") is Rank.news
+    assert rank_of("PATCH", "/repos/a/b/issues/comments/7") is Rank.edit

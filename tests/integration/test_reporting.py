@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,9 @@ class Board:
 
     def interval(self, view: TaskView) -> timedelta:
         return timedelta(seconds=15)
+
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     def wants(self, view: TaskView) -> bool:
         return view.task.subject.key != "octo/hello#0"

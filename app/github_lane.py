@@ -127,7 +127,7 @@ class WriteLane:
     async def write(self, repository: str, rank: Rank) -> AsyncIterator[None]:
         """One write, in the turn that we have or in one of its own. A second one in a turn is a second apart too."""
         async with self.turn(repository, rank):
-            while (left := self._open_from() - _now()) > 0:
+            while (left := self._open_from(_now()) - _now()) > 0:
                 if left > PATIENCE:
                     raise TryLater(self._why(), timedelta(seconds=left))
                 await asyncio.sleep(left)
@@ -188,7 +188,8 @@ class WriteLane:
         now = _now()
         self._line = [ticket for ticket in self._line if not ticket.called.done()]  # some have given up
         self._send_away(now)
-        ready = [ticket for ticket in self._line if self._earliest(ticket, now) <= now]
+        opens, for_edits = self._open_from(now), self._open_to_edits_from(now)
+        ready = [ticket for ticket in self._line if now >= (for_edits if ticket.rank is Rank.edit else opens)]
         if ready:
             chosen = min(ready, key=lambda one: (one.rank_at(now), self._served.get(one.repository, 0), one.number))
             self._line.remove(chosen)
@@ -196,13 +197,14 @@ class WriteLane:
             self._served[chosen.repository] = next(self._numbers)
             chosen.called.set_result(None)
         elif self._line:
-            soonest = min(self._earliest(ticket, now) for ticket in self._line)
-            if self._writes:
-                soonest = min(soonest, self._writes[0] + HOUR)  # then there is more to give
+            only_edits = all(ticket.rank is Rank.edit for ticket in self._line)
+            soonest = for_edits if only_edits else opens
+            if self._writes:  # there is more to give when the oldest of them counts no more
+                soonest = max(opens, min(soonest, self._writes[0] + HOUR))
             self._timer = asyncio.get_running_loop().call_at(soonest, self._call_next)
 
     def _send_away(self, now: float) -> None:
-        left = self._open_from() - now
+        left = self._open_from(now) - now
         if left <= PATIENCE:
             return
         for ticket in [ticket for ticket in self._line if not ticket.patient]:
@@ -213,19 +215,16 @@ class WriteLane:
         self._holder = None
         self._call_next()
 
-    def _earliest(self, ticket: _Ticket, now: float) -> float:
-        opens = self._open_from()
-        if ticket.rank is not Rank.edit:
-            return opens
-        return max(opens, self._last_edit + self.stretch(self._used(now)))
-
-    def _open_from(self) -> float:
+    def _open_from(self, now: float) -> float:
         """When the next write may go, whatever it is."""
         moment = max(self._free_at, self._closed_until, self._away_until)
-        used = self._used(_now())
+        used = self._used(now)
         if self._hourly is not None and used >= self._hourly:
             moment = max(moment, self._writes[used - self._hourly] + HOUR)
         return moment
+
+    def _open_to_edits_from(self, now: float) -> float:
+        return max(self._open_from(now), self._last_edit + self.stretch(self._used(now)))
 
     def stretch(self, used: int) -> float:
         """Seconds between two edits, where so many of the hour's writes are used: what is left is spread over it."""
@@ -234,7 +233,7 @@ class WriteLane:
         return HOUR / (2 * max(1, self._hourly - used))
 
     def _used(self, now: float) -> int:
-        while self._writes and now - self._writes[0] >= HOUR:
+        while self._writes and self._writes[0] + HOUR <= now:
             self._writes.popleft()
         return len(self._writes)
 

@@ -30,6 +30,7 @@ from app import settings
 from app.credentials import save_github
 from app.demo import model, story
 from app.demo.github import World
+from app.demo.github.ledger import SecondaryLimit
 from app.demo.github.model import Comment, Issue, Permission, Repository
 from app.demo.model import Model, Script, Turn
 from app.demo.replies import Say, Use
@@ -333,8 +334,8 @@ async def house(
             one = await _built(stack, root, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
-            if interval < timedelta(seconds=1) and not separate:
-                one.world.limit = None
+            real = separate or interval >= timedelta(seconds=1)
+            one.world.limit = SecondaryLimit(apart=timedelta(seconds=1)) if real else None
             watching = asyncio.create_task(_keep_watching(one))
             stack.callback(watching.cancel)
             try:

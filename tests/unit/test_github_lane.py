@@ -1,6 +1,7 @@
 """What GitHub may count on whatever we want to say: how far writes are apart, how many an hour, and who is next."""
 
 import asyncio
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -115,7 +116,7 @@ too_many = st.builds(
 def test_writes_are_one_by_one_and_a_second_apart(wishes: list[Wish]) -> None:
     """From the end of one to the beginning of the next, so that GitHub sees it too; and each wish is written once."""
     book = visit(wishes)
-    for one, following in zip(book, book[1:], strict=False):
+    for one, following in itertools.pairwise(book):
         assert following.began - one.ended >= SECOND - LITTLE
     assert sorted(one.number for one in book) == list(range(len(wishes)))
 
@@ -172,7 +173,7 @@ def test_when_the_hour_runs_short_edits_are_spread_out_and_news_still_goes() -> 
     assert max(late) < 5  # nobody waits for the edits
     in_first_hour = [one for one in book if one.ended < HOUR and one.wish.rank is Rank.edit]
     assert FREELY < len(in_first_hour) < HOURLY - 60
-    gaps = [later.began - one.began for one, later in zip(in_first_hour, in_first_hour[1:], strict=False)]
+    gaps = [later.began - one.began for one, later in itertools.pairwise(in_first_hour)]
     assert max(gaps[FREELY:]) < 120  # and they do not stand still
 
 
@@ -216,8 +217,7 @@ async def _closed_for_a_minute() -> tuple[Guest, list[float]]:
             async with guest.lane.write("octo/a", Rank.news):
                 raise AssertionError("it is closed")
         except TryLater as exc:
-            assert exc.after is not None
-            heard.append(exc.after.total_seconds())
+            heard.append((exc.after or timedelta(0)).total_seconds())
 
     async with asyncio.TaskGroup() as group:
         group.create_task(guest.all([Wish(1, "octo/a", Rank.edit), Wish(2, "octo/b", Rank.news)]))

@@ -36,6 +36,7 @@ _HEADER_LIMIT_BYTES = 64 * 1024
 _SHA = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TALK_TIMEOUT = timedelta(hours=1)
+_STALLED = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=120")  # a remote that says nothing is not there
 _LOCK_POLL_SECONDS = 0.1
 _STALE = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/??/tmp_obj_*", "objects/tmp_objdir-*")
 _NOT_WHOLE = (
@@ -350,7 +351,7 @@ class Mirror:
         fds = [] if lock is None else [lock]
         with answering(self.remote, credential, self._root) as env:
             try:
-                return await git(*argv, cwd=self.path, env=env, timeout=_TALK_TIMEOUT, pass_fds=fds)
+                return await git(*_STALLED, *argv, cwd=self.path, env=env, timeout=_TALK_TIMEOUT, pass_fds=fds)
             except GitFailed as failure:
                 meaning = explain(failure, self.remote)
                 if meaning is failure:

@@ -154,6 +154,7 @@ _WEATHER = re.compile(
     r"|Couldn't connect|Operation timed out|RPC failed|early EOF|unexpected disconnect|hung up unexpectedly"
     r"|SSL|gnutls|HTTP/2 stream|Empty reply|Operation too slow|index-pack died|protocol error|invalid server response"
     r"|not valid: is this a git repository|the remote end hung up|expected flush|bad line length|bad pack header"
+    r"|http-push failed"
 )
 
 

@@ -155,6 +155,7 @@ async def faults(
     """Let the scripted misfortunes happen."""
     world = request.app[WORLD]
     if world.away and request.transport is not None:
+        world.knocks.append(f"{request.method} {request.path}")
         request.transport.abort()
         return web.Response(status=503)
     fault = next((one for one in world.faults if one.strikes(request.method, request.path)), None)

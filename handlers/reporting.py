@@ -142,7 +142,7 @@ class Reporting:
             changed.update(run.task_id for run in runs if run.waiting_for is WaitingFor.slot)
         for task_id in changed:
             memory = known.setdefault(task_id, _Memory(None))
-            if memory.failures == 0:  # else it is put off, and looked at then
+            if memory.failures == 0 or memory.saying is not None:  # else it is put off, and looked at then
                 memory.due = self.now()
         return _Seen(event, frozenset(active))
 

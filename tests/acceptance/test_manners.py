@@ -75,4 +75,4 @@ async def test_when_github_says_wait_everything_waits_and_then_is_said_once() ->
         api = [one for one in after if ".git/" not in one.path]
         assert min(one.at for one in api) - told.at >= timedelta(seconds=8) - timedelta(milliseconds=10)
         said = [one for one in writes(it) if one.at > told.at and one.path == told.path]
-        assert len(said) <= 2  # the newest words, and perhaps the run's end, which came behind them
+        assert len(said) <= 3  # that the run waits; perhaps that it publishes; that it is done

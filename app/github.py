@@ -213,6 +213,11 @@ class GitHub:
             self._bot = Actor(login, int(user["id"]), self._settings.host)
         return self._bot
 
+    def be(self, bot: Actor) -> Actor:
+        """Take this for who we are, as GitHub cannot be asked."""
+        self._bot = bot
+        return bot
+
     def of(self, repository: Repository) -> RepositoryApi:
         """The API, speaking for the installation on this repository and for nothing else."""
         lane = self._lane(repository)

@@ -27,6 +27,7 @@ from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
 from app.deeds import Deeds
 from app.github import GitHub, open_github
+from app.github_identity import identity
 from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
@@ -47,6 +48,7 @@ from runner import confinement
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
+from runner.errors import TryLater
 from runner.launching import Rules
 from runner.means import Means
 from runner.mirror import Mirrors
@@ -54,6 +56,7 @@ from runner.publishing import Publisher
 from runner.secrets import Keyring
 from runner.spool import write_atomically
 from runner.store import Store, open_store
+from runner.tasks import Actor
 from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
@@ -129,7 +132,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         )
         house = House(
             trigger_label=settings.trigger_label,
-            bot=await github.identify(),
+            bot=await _identity(github, settings, home),
             host=settings.github.host,
             redact=keyring.redact,
             dashboard=settings.public_url if client is not None else None,
@@ -179,6 +182,16 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         here = web.loopback_url(settings.host, port)
         link = here and entrance.link(here)
         yield Services(settings, store, conductor, engine, mirrors, github, base_url, link, failed)
+
+
+async def _identity(github: GitHub, settings: Settings, home: Path) -> Actor:
+    try:
+        return await identity(github, settings.github, home / "identity.json")
+    except TryLater as absence:
+        raise CannotServe(
+            f"GitHub has to be asked once who this App is, and it does not answer ({absence}). "
+            f"Try again when {settings.github.api_url} can be reached from here."
+        ) from absence
 
 
 async def _rules(settings: Settings, home: Path, house: House) -> Rules:

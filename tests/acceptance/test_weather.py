@@ -1,6 +1,7 @@
 """What is down for a while is waited for and done once; what will not come back by itself is said, with what to do."""
 
 import random
+import signal
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -278,3 +279,34 @@ async def test_a_slack_that_limits_or_hangs_slows_nobody_down_and_ends_with_one_
         (thread,) = slack.threads()
         await it.until(lambda: "Done" in words(slack.threads()[0]))
         assert len(slack.replies(thread["ts"])) == 1
+
+
+async def test_a_service_that_starts_while_github_is_away_follows_its_agents_and_speaks_when_it_is_back() -> None:
+    async with house(separate=True) as it:
+        issue = await it.ask("Go on alone", [commits("a.txt"), waits(), commits("b.txt")], [done()])
+        await it.draft(issue)
+        it.world.away = True
+        assert await it.end(it.services[0], signal.SIGTERM) == 0
+        await it.start()
+        it.let_go()
+        await it.until(lambda: not it.agents() and not it.sessions())
+        assert "Claude is working" in it.status(issue)
+        it.world.away = False
+
+        await it.says(issue, "Done", seconds=150)
+        (pull,) = it.pulls(issue)
+        await it.says(pull, "Done")
+        assert pull.pull is not None
+        assert it.git("diff", "--name-only", f"main...{pull.pull.head_ref}").split() == ["a.txt", "b.txt"]
+
+
+async def test_a_first_start_while_github_is_away_says_what_is_missing() -> None:
+    async with house(separate=True) as it:
+        assert await it.end(it.services[0], signal.SIGTERM) == 0
+        (it.home / "identity.json").unlink()
+        it.world.away = True
+        second = it.spawn()
+        await it.until(lambda: second.process.poll() is not None)
+        assert second.process.returncode == 1
+        assert "GitHub has to be asked once who this App is" in second.log.read_text()
+        assert "Traceback" not in second.log.read_text()

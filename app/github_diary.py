@@ -23,10 +23,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A lane as the last process left it: how many seconds ago each write was, oldest first; closed for how long."""
+    """A lane as the last process left it: how many seconds ago each write was, oldest first; closed for how long.
+
+    `seconds_here`: so long this process has been there. The last one may have died in a write, and not noted it.
+    """
 
     ages: tuple[float, ...]
     closed_seconds: float
+    seconds_here: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Diary:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
+        self._opened = clock()
         self._count = self._enough = 0
         self._shorten()
 
@@ -54,7 +59,8 @@ class Diary:
         lines = [line for line in self._read() if line.lane == lane]
         ages = sorted((max(0.0, now - line.moment) for line in lines if line.kind == "wrote"), reverse=True)
         closed = max((line.moment - now for line in lines if line.kind == "closed"), default=0.0)
-        return Before(tuple(age for age in ages if age < HOUR), min(max(0.0, closed), HOUR))
+        here = max(0.0, now - self._opened)
+        return Before(tuple(age for age in ages if age < HOUR), min(max(0.0, closed), HOUR), here)
 
     def wrote(self, lane: str) -> None:
         """Just now."""

@@ -84,7 +84,7 @@ class WriteLane:
         now = _now()
         self._writes = deque(now - age for age in before.ages) if before is not None else deque()
         self._closed_until = now + before.closed_seconds if before is not None else 0.0
-        self._free_at = now + self._interval if before is not None else 0.0  # one may have gone as the last of us died
+        self._free_at = now - before.seconds_here + self._interval if before is not None else 0.0
         self._away_until = 0.0
         self._absences = 0
         self._last_edit = -HOUR

@@ -87,7 +87,7 @@ class Api(gidgethub.aiohttp.GitHubAPI):
                     self.lane.stumbled()
                 raise
             if self.lane is not None:
-                _tell(self.lane, status, answered, trouble)
+                self.lane.heard(status, answered, trouble)
             if trouble is not None:
                 raise trouble
             return status, answered, content
@@ -273,17 +273,6 @@ async def open_github(
     connector = aiohttp.TCPConnector(limit=50)  # GitHub bears 100 at the same time
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield GitHub(session, settings, write_interval, on_token, kept)
-
-
-def _tell(lane: WriteLane, status: int, headers: Mapping[str, str], trouble: TryLater | None) -> None:
-    """What an answer means for those who wait."""
-    if trouble is not None and trouble.after is not None:
-        lane.close(trouble.after)
-    elif trouble is not None:
-        lane.stumbled()
-    else:
-        left = headers.get("x-ratelimit-remaining", "")
-        lane.answered(int(left) if left.isascii() and left.isdecimal() and status != HTTPStatus.UNAUTHORIZED else None)
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

@@ -9,12 +9,13 @@ import asyncio
 import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from http import HTTPStatus
 from itertools import count
 
 from app.github_diary import Diary
@@ -168,6 +169,17 @@ class WriteLane:
         if rate_left is not None:
             self.rate_left = rate_left
         self._call_next()
+
+    def heard(self, status: int, headers: Mapping[str, str], trouble: TryLater | None) -> None:
+        """What an answer of GitHub's means for those who wait. `trouble` is the weather that it is, if it is."""
+        if trouble is None:
+            left = headers.get("x-ratelimit-remaining", "")
+            ours = left.isascii() and left.isdecimal() and status != HTTPStatus.UNAUTHORIZED
+            self.answered(int(left) if ours else None)
+        elif trouble.after is not None:
+            self.close(trouble.after)
+        else:
+            self.stumbled()
 
     def traffic(self) -> Traffic:
         """How it stands now."""

@@ -166,7 +166,7 @@ def test_repositories_take_turns() -> None:
 
 
 def test_when_the_hour_runs_short_edits_are_spread_out_and_news_still_goes() -> None:
-    edits = [Wish(0, "octo/a", Rank.edit) for _ in range(1000)]
+    edits = [Wish(0, "octo/a", Rank.edit) for _ in range(600)]
     news = [Wish(60.0 * n, "octo/a", Rank.news) for n in range(120)]
     book = visit([*edits, *news])
     late = [one.began - one.wish.at for one in book if one.wish.rank is Rank.news]
@@ -179,7 +179,7 @@ def test_when_the_hour_runs_short_edits_are_spread_out_and_news_still_goes() -> 
 
 def test_an_edit_gets_through_whatever_else_there_is_to_say() -> None:
     """News without end takes all that an hour has; yet what waits longest has its turn."""
-    news = [Wish(float(n), f"octo/{n % 3}", Rank.eyes) for n in range(2000)]
+    news = [Wish(float(n), f"octo/{n % 3}", Rank.eyes) for n in range(900)]
     book = visit([*news, Wish(10, "octo/0", Rank.edit)])
     (edit,) = [one for one in book if one.wish.rank is Rank.edit]
     assert edit.began - edit.wish.at < 2 * HOUR

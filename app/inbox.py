@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from runner.about import about
 from runner.deliveries import Deliveries, Delivery
@@ -22,6 +23,7 @@ from runner.migrating import DatabaseRefused
 
 LARGEST_COMMIT = 256  # deliveries that one transaction stores
 AT_ONCE = 16  # subjects handled at the same time
+OF_ONE_REPOSITORY = 4  # of them: what waits for its turn to write in a busy one leaves room for the others
 LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=24)  # GitHub itself keeps a delivery for three days: enough is left to replay it
 
@@ -41,6 +43,7 @@ class Inbox:
         self._known: set[int] = set()
         self._read = 0
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def put(self, delivery: Delivery) -> bool:
         """Store it; True if it is new. Returns after COMMIT, which it shares with all that came meanwhile."""
@@ -99,19 +102,20 @@ class Inbox:
 
     async def _work(self, lane: str) -> None:
         queue = self._lanes[lane]
+        share = self._shares.setdefault(lane.rpartition("/")[0], asyncio.Semaphore(OF_ONE_REPOSITORY))
         while queue:
             delivery, attempt = queue[0], 1
             with about(delivery=delivery.delivery_id):
-                while (wait := await self._handle(delivery, attempt)) is not None:
+                while (wait := await self._handle(delivery, attempt, share)) is not None:
                     await asyncio.sleep(wait.total_seconds())
                     attempt += 1
             queue.popleft()
             self._known.discard(delivery.id)
         del self._lanes[lane]
 
-    async def _handle(self, delivery: Delivery, attempt: int) -> timedelta | None:
+    async def _handle(self, delivery: Delivery, attempt: int, share: asyncio.Semaphore) -> timedelta | None:
         """Dispatch it once. None: it is settled. Else how long to leave it before the next attempt."""
-        async with self._slots:
+        async with share, self._slots:
             error: str | None = None
             try:
                 await self._dispatch(delivery)

@@ -29,6 +29,7 @@ from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
 from app.deeds import Deeds
 from app.github import GitHub, open_github
+from app.github_identity import identity
 from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
@@ -50,6 +51,7 @@ from runner import confinement
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
+from runner.errors import TryLater
 from runner.launching import Rules
 from runner.means import Means
 from runner.migrating import DatabaseRefused
@@ -58,6 +60,7 @@ from runner.publishing import Publisher
 from runner.secrets import Keyring
 from runner.spool import write_atomically
 from runner.store import Store, open_store
+from runner.tasks import Actor
 from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
@@ -133,11 +136,16 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
         store = await stack.enter_async_context(_opened(home / "cco.db"))
         github = await stack.enter_async_context(
-            open_github(settings.github, write_interval=write_interval, on_token=keyring.add)
+            open_github(
+                settings.github,
+                write_interval=write_interval,
+                on_token=keyring.add,
+                diary=home / "github-writes",
+            )
         )
         house = House(
             trigger_label=settings.trigger_label,
-            bot=await github.identify(),
+            bot=await _identity(github, settings, home),
             host=settings.github.host,
             redact=keyring.redact,
             dashboard=settings.public_url if client is not None else None,
@@ -169,7 +177,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             )
         )
         inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
-        reporters: list[Reporter] = [*github_reporters(github.of, house, _now)]
+        reporters: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
         if settings.slack.bot_token is not None:
             slack = await stack.enter_async_context(open_slack(settings.slack))
             reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))
@@ -211,6 +219,16 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         here = web.loopback_url(settings.host, port)
         link = here and entrance.link(here)
         yield Services(settings, store, conductor, engine, mirrors, github, base_url, link, failed)
+
+
+async def _identity(github: GitHub, settings: Settings, home: Path) -> Actor:
+    try:
+        return await identity(github, settings.github, home / "identity.json")
+    except TryLater as absence:
+        raise CannotServe(
+            f"GitHub has to be asked once who this App is, and it does not answer ({absence}). "
+            f"Try again when {settings.github.api_url} can be reached from here."
+        ) from absence
 
 
 async def _rules(settings: Settings, home: Path, house: House) -> Rules:

@@ -1,9 +1,14 @@
-"""Say a task's view wherever people look: compare what was said with what is true, and say what is missing."""
+"""Say a task's view wherever people look: compare what was said with what is true, and say what is missing.
+
+A reporter waits for its turn first and looks at the task then, so that what has changed meanwhile is in the one thing
+that is said. Tasks wait beside each other: none is told of later because another one has to wait.
+"""
 
 import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -20,6 +25,7 @@ LOOK_BACK = 200
 
 FIRST_BACKOFF = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
+LONGEST_WEATHER = timedelta(minutes=1)  # it may clear at any moment
 LONGEST_CALL = timedelta(minutes=2)
 
 
@@ -39,6 +45,9 @@ class Reporter(Protocol):
     def digest(self, view: TaskView) -> str:
         """The same as long as nothing worth a call has changed. Elapsed time is no part of it."""
 
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:
+        """Our turn to speak there, however long it takes. News, a change of state, is told before edits."""
+
     async def report(self, view: TaskView, receipt: Receipt | None) -> str:
         """Say it, and give back where. `receipt` is what was said last; without one, look before you post."""
 
@@ -51,6 +60,8 @@ class _Memory:
     said_at: datetime | None = None
     said_state: tuple[object, ...] = ()
     failures: int = 0
+    saying: asyncio.Task[None] | None = None
+    waits_with_edit: bool = False  # in line, with no news
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +93,24 @@ class Reporting:
         seen = _Seen(await self._last_event(), frozenset())
         known = {view.task.id: _Memory(self.now()) for view in await self.store.views(limit=LOOK_BACK)}
         bell = asyncio.Event()
-        ringing = asyncio.create_task(self._ring(bell))
-        try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._ring(bell))
             while True:
                 bell.clear()
                 seen = await self._note_changes(seen, known)
-                for task_id, memory in list(known.items()):
+                for task_id, memory in known.items():
+                    if memory.saying is not None and memory.waits_with_edit and memory.due is not None:
+                        await self._hurry(task_id, memory)
+                    if memory.saying is None and memory.due is not None and memory.due <= self.now():
+                        memory.due = None
+                        memory.saying = group.create_task(self._say_and_ring(reporter, task_id, memory, bell))
                     self._note_unsaid(reporter, task_id, memory)
-                    if memory.due is not None and memory.due <= self.now():
-                        await self._say(reporter, task_id, memory)
-                        self._note_unsaid(reporter, task_id, memory)
-                await self._rest(bell, [memory.due for memory in known.values() if memory.due is not None])
-        finally:
-            ringing.cancel()
+                waiting = [one.due for one in known.values() if one.due is not None and one.saying is None]
+                await self._rest(bell, waiting)
 
     def _note_unsaid(self, reporter: Reporter, task_id: TaskId, memory: _Memory) -> None:
         waiting = self.unsaid.setdefault(reporter.name, {})
-        if memory.due is None:
+        if memory.due is None and memory.saying is None:
             waiting.pop(task_id, None)
         else:
             waiting.setdefault(task_id, self.now())
@@ -139,37 +151,64 @@ class Reporting:
             changed.update(run.task_id for run in runs if run.waiting_for is WaitingFor.slot)
         for task_id in changed:
             memory = known.setdefault(task_id, _Memory(None))
-            if memory.failures == 0:  # else it is put off, and looked at then
+            if memory.failures == 0 or memory.saying is not None:  # else it is put off, and looked at then
                 memory.due = self.now()
         return _Seen(event, frozenset(active))
+
+    async def _hurry(self, task_id: TaskId, memory: _Memory) -> None:
+        """What waits in line as an edit is news by now: let it line up as that."""
+        news = _state(await self.store.view(task_id)) != memory.said_state
+        if news and memory.saying is not None and memory.waits_with_edit:
+            memory.waits_with_edit = False
+            memory.saying.cancel()
+
+    async def _say_and_ring(self, reporter: Reporter, task_id: TaskId, memory: _Memory, bell: asyncio.Event) -> None:
+        try:
+            await self._say(reporter, task_id, memory)
+        finally:
+            memory.saying, memory.waits_with_edit = None, False
+            bell.set()
 
     async def _say(self, reporter: Reporter, task_id: TaskId, memory: _Memory) -> None:
         """Say what is not said yet. Afterwards `memory.due` says when to look again, if there is a need."""
         try:
-            view = await self.store.view(task_id)
-            memory.due = None
-            if not reporter.wants(view):
+            view, receipt = await self._unsaid(reporter, task_id)
+            if view is None:
+                memory.failures = 0
                 return
-            receipt = await self.store.receipt(task_id, reporter.name)
-            digest = reporter.digest(view)
-            if receipt is not None and receipt.digest == digest:
-                return
-            state = (view.run.id, view.state, view.waiting_for, view.pull_request)
-            if state == memory.said_state and memory.said_at is not None:
+            is_news = _state(view) != memory.said_state or memory.said_at is None
+            if not is_news and memory.said_at is not None:
                 due = memory.said_at + reporter.interval(view)
                 if due > self.now():
-                    memory.due = due
+                    memory.due = min(memory.due or due, due)
                     return
-            async with asyncio.timeout(LONGEST_CALL.total_seconds()):
-                reference = await reporter.report(view, receipt)
-            await self.store.save_receipt(Receipt(task_id, reporter.name, digest, reference, self.now()))
+            memory.waits_with_edit = not is_news
+            async with reporter.turn(view, is_news):
+                memory.waits_with_edit = False
+                view, receipt = await self._unsaid(reporter, task_id)  # what is true by now
+                if view is None:
+                    memory.failures = 0
+                    return
+                async with asyncio.timeout(LONGEST_CALL.total_seconds()):
+                    reference = await reporter.report(view, receipt)
+                digest = reporter.digest(view)
+                await self.store.save_receipt(Receipt(task_id, reporter.name, digest, reference, self.now()))
         except Exception as error:  # noqa: BLE001  (said in the log, and tried again; nobody else waits for it)
             self._put_off(reporter, task_id, memory, error)
         else:
-            memory.said_at, memory.said_state, memory.failures = self.now(), state, 0
+            memory.said_at, memory.said_state, memory.failures = self.now(), _state(view), 0
+
+    async def _unsaid(self, reporter: Reporter, task_id: TaskId) -> tuple[TaskView | None, Receipt | None]:
+        """The task as it stands, if that is not what was said last; and the receipt for that."""
+        view = await self.store.view(task_id)
+        if not reporter.wants(view):
+            return None, None
+        receipt = await self.store.receipt(task_id, reporter.name)
+        return (None if receipt is not None and receipt.digest == reporter.digest(view) else view), receipt
 
     def _put_off(self, reporter: Reporter, task_id: TaskId, memory: _Memory, error: Exception) -> None:
-        wait = min(FIRST_BACKOFF * 2**memory.failures, LONGEST_BACKOFF) * self.dice.uniform(0.8, 1.2)
+        longest = LONGEST_WEATHER if isinstance(error, TryLater) else LONGEST_BACKOFF
+        wait = min(FIRST_BACKOFF * 2**memory.failures, longest) * self.dice.uniform(0.8, 1.2)
         memory.failures = min(memory.failures + 1, 10)
         if isinstance(error, TryLater):
             wait = max(wait, error.after or wait)
@@ -177,6 +216,11 @@ class Reporting:
         else:
             logger.error("%s could not tell of task %s", reporter.name, task_id, exc_info=error)
         memory.due = self.now() + wait
+
+
+def _state(view: TaskView) -> tuple[object, ...]:
+    """What is news when it changes."""
+    return view.run.id, view.state, view.waiting_for, view.pull_request
 
 
 async def _heard(bell: asyncio.Event) -> None:

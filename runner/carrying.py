@@ -109,8 +109,8 @@ class Carrier:
         except Refusal as refusal:
             await self._store.settle(run.id, Outcome.unworkable, str(refusal))
             return
-        except TryLater as weather:
-            await self._weather(run, str(weather), weather.after)
+        except TryLater as absence:
+            await self._wait_for_forge(run, absence)
             return
         if await self._stop_at_rest(await self._store.run(run.id)):
             return
@@ -138,7 +138,8 @@ class Carrier:
             with space.full_is_weather():
                 await self._engine.launch(run, spec)
         except TryLater as weather:
-            await self._weather(run, str(weather), weather.after)
+            what, attempt = str(weather), run.attempt + 1
+            await self._plan(run, retry.weather(attempt, self._means.dice, what, weather.after))
             return
         await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
 
@@ -350,9 +351,15 @@ class Carrier:
         await self._store.settle(run.id, Outcome.stopped, f"{run.stop_asked_by} stopped it.")
         return True
 
-    async def _weather(self, run: Run, what: str, after: timedelta | None) -> None:
+    async def _wait_for_forge(self, run: Run, absence: TryLater) -> None:
+        """Code can be neither fetched nor pushed: again later, for as long as there is hope."""
+        now = self._means.now()
+        began = history.weather_since(await self._events(run)) or now
+        what, dice = str(absence), self._means.dice
+        await self._plan(run, retry.away(run.attempt + 1, began, now=now, dice=dice, what=what, advice=absence.after))
+
+    async def _plan(self, run: Run, verdict: retry.Retry | retry.Settle) -> None:
         """Something outside is down: again later, or an end when it does not clear."""
-        verdict = retry.weather(run.attempt + 1, self._means.dice, what, after)
         if isinstance(verdict, retry.Settle):
             await self._store.settle(run.id, verdict.outcome or Outcome.unavailable, verdict.reason)
             return
@@ -360,7 +367,7 @@ class Carrier:
         await self._store.move(
             run.id,
             RunState.waiting,
-            RetryPlanned(what, run.attempt + 1, until.isoformat()),
+            RetryPlanned(verdict.what, run.attempt + 1, until.isoformat()),
             waiting_for=WaitingFor.weather,
             waiting_until=until,
         )
@@ -390,8 +397,8 @@ class Carrier:
                 await self._means.publisher.finish(task, run)
         except Refusal as refusal:
             outcome, reason = Outcome.unworkable, str(refusal)
-        except TryLater as weather:
-            await self._weather(run, str(weather), weather.after)
+        except TryLater as absence:
+            await self._wait_for_forge(run, absence)
             return
         await self._store.settle(run.id, outcome, reason)
 

@@ -13,6 +13,7 @@ from runner.events import (
     LaunchStarted,
     QuestionAsked,
     Recorded,
+    RetryPlanned,
 )
 
 
@@ -35,6 +36,12 @@ def since(events: Sequence[Recorded], *kinds: type[Event]) -> Sequence[Recorded]
     """What came behind the last event of one of these kinds; all, if there is none."""
     behind = [n for n, one in enumerate(events) if isinstance(one.event, kinds)]
     return events[behind[-1] + 1 :] if behind else events
+
+
+def weather_since(events: Sequence[Recorded]) -> datetime | None:
+    """When what the run tries now went wrong first; None if it has not yet."""
+    tried = since(events, LaunchStarted, LaunchEnded, LaunchLost, Decided)
+    return next((one.at for one in tried if isinstance(one.event, RetryPlanned)), None)
 
 
 def decided_in_this_launch(events: Sequence[Recorded]) -> list[Decided]:

@@ -10,7 +10,8 @@ from runner import sandbox
 from runner.engine import Engine
 from runner.launching import Rules
 from runner.mirror import Mirrors
-from runner.publishing import Credentials, Publisher
+from runner.publishing import Publisher
+from runner.remotes import Credentials
 from runner.secrets import Keyring
 from runner.store import Store
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.effects import effect
-from runner.errors import Refusal
+from runner.errors import Refusal, TryLater
 from runner.git import ENVIRONMENT, GitFailed, git
 from runner.remotes import (
     ASKPASS_PREFIX,
@@ -37,6 +37,7 @@ _HEADER_LIMIT_BYTES = 64 * 1024
 _SHA = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TALK_TIMEOUT = timedelta(hours=1)
+_STALLED = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=120")  # a remote that says nothing is not there
 _LOCK_POLL_SECONDS = 0.1
 _STALE = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/??/tmp_obj_*", "objects/tmp_objdir-*")
 _NOT_WHOLE = (
@@ -138,6 +139,8 @@ class Mirror:
                 await self._talk(
                     *argv, "--", self.remote.url, "+refs/heads/*:refs/heads/*", credential=credential, lock=lock
                 )
+            if not await self._has_branches() and await self._listed("refs/heads/*", credential):
+                raise self._was_no_git()
             self._fetched = number
 
     async def head(self, branch: str) -> str | None:
@@ -148,7 +151,7 @@ class Mirror:
         """The same for a branch that must be there; raises BranchMissing with the sentence for a person."""
         if sha := await self.head(branch):
             return sha
-        if not await git("for-each-ref", "--count=1", "refs/heads/", cwd=self.path):
+        if not await self._has_branches():
             raise BranchMissing(
                 f"The repository {self.remote.full_name} is empty. Push a first commit (a README will do) to "
                 f"`{branch}`, then say `/claude retry`."
@@ -237,6 +240,24 @@ class Mirror:
                 raise BranchMoved(branch, await self.remote_head(branch, credential))
         return answer
 
+    async def _has_branches(self) -> bool:
+        return bool(await git("for-each-ref", "--count=1", "refs/heads/", cwd=self.path))
+
+    async def _listed(self, pattern: str, credential: Credential | None) -> dict[str, str]:
+        """The remote's refs, by name. To git a page ("down for maintenance") is a repository that has none, and it is
+        content: so a list counts only if it came in packets, as a repository talks.
+        """
+        with tempfile.TemporaryDirectory(dir=self._root, prefix=".heard-") as directory:
+            heard = Path(directory, "packets")
+            out = await self._talk("ls-remote", "--", self.remote.url, pattern, credential=credential, trace=heard)
+            if not await asyncio.to_thread(heard.exists):
+                raise self._was_no_git()
+        rows = (line.split("\t") for line in out.decode().splitlines())
+        return {name: sha for sha, name in rows}
+
+    def _was_no_git(self) -> TryLater:
+        return TryLater(f"{self.remote.host} answered git for {self.remote.full_name} with something else")
+
     async def _was_imported(self, sha: str) -> bool:
         """Whether a task made this commit, and it came here in a bundle."""
         if await self._resolve(checked(sha)) is None:
@@ -247,9 +268,7 @@ class Mirror:
     async def remote_head(self, branch: str, credential: Credential | None) -> str | None:
         """Where a branch stands on the remote now."""
         ref = f"refs/heads/{branch}"
-        out = await self._talk("ls-remote", "--", self.remote.url, ref, credential=credential)
-        rows = (line.partition("\t") for line in out.decode().splitlines())
-        return next((sha for sha, _, name in rows if name == ref), None)
+        return (await self._listed(ref, credential)).get(ref)
 
     async def contains(self, sha: str, ancestor: str) -> bool:
         """Whether `sha` descends from `ancestor` (or is it); False also when we do not have that commit."""
@@ -347,12 +366,16 @@ class Mirror:
             ) from failure
         return Pushed(branch, sha, was_there=re.search(rb"^=\t", out, re.MULTILINE) is not None)
 
-    async def _talk(self, *argv: str, credential: Credential | None, lock: int | None = None) -> bytes:
-        """Run git against the remote, and say what a failure means."""
+    async def _talk(
+        self, *argv: str, credential: Credential | None, lock: int | None = None, trace: Path | None = None
+    ) -> bytes:
+        """Run git against the remote, and say what a failure means. What it hears in packets is written to `trace`."""
         fds = [] if lock is None else [lock]
-        with answering(self.remote, credential, self._root) as env:
+        hearing = {} if trace is None else {"GIT_TRACE_PACKET": os.fspath(trace)}
+        with answering(self.remote, credential, self._root) as answers:
+            env = {**answers, **hearing}
             try:
-                return await git(*argv, cwd=self.path, env=env, timeout=_TALK_TIMEOUT, pass_fds=fds)
+                return await git(*_STALLED, *argv, cwd=self.path, env=env, timeout=_TALK_TIMEOUT, pass_fds=fds)
             except GitFailed as failure:
                 meaning = explain(failure, self.remote)
                 if meaning is failure:

@@ -1,14 +1,14 @@
 """Bring commits home: import the bundle, look at what is in it, push that exact commit, open the pull request."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from runner.events import BranchPushed, CommitsExported, Decided, PullRequestOpened, PullRequestReady, WorkHeldBack
 from runner.inspection import Finding, inspect
-from runner.mirror import Mirrors
-from runner.remotes import Credential, Remote
+from runner.mirror import Mirror, Mirrors
+from runner.remotes import Credential, Credentials, Remote, with_credential
 from runner.secrets import Keyring
 from runner.store import Store
 from runner.tasks import PullRequest, Repository, Run, Task
@@ -23,9 +23,6 @@ class Forge(Protocol):
 
     async def mark_ready(self, view: TaskView) -> PullRequest:
         """Out of draft, with the final words."""
-
-
-Credentials = Callable[[Repository, bool], Awaitable[Credential | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +72,8 @@ class Publisher:
                     task.id, WorkHeldBack(sha, tuple(finding.sentence for finding in findings)), run_id=run.id
                 )
                 return held
-            credential = await self._credentials(task.repository, True)
-            await mirror.push(sha, task.branch, credential, task.pushed_sha)
+            push = partial(self._push, mirror, sha, task)
+            await with_credential(self._credentials, task.repository, True, push)
             count = await mirror.count(task.base_sha, sha)
             await self._store.record(
                 task.id,
@@ -92,6 +89,9 @@ class Publisher:
         """The work is done: out of draft."""
         ready = await self._forge.mark_ready(await self._store.view(task.id))
         await self._store.record(task.id, PullRequestReady(ready.number), run_id=run.id)
+
+    async def _push(self, mirror: Mirror, sha: str, task: Task, credential: Credential | None) -> None:
+        await mirror.push(sha, task.branch, credential, task.pushed_sha)
 
     async def _is_allowed(self, task: Task, sha: str) -> bool:
         recorded = await self._store.events(task_id=task.id, limit=-1)

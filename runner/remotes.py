@@ -4,18 +4,21 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from runner.errors import Refusal, TryLater
 from runner.git import GitFailed
+from runner.tasks import Repository
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?")
 ASKPASS_PREFIX = ".askpass-"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,28 @@ class Credential:
     def __post_init__(self) -> None:
         if any(character in self.username + self.password for character in "\n\r\0"):
             raise ValueError("a credential is one line")
+
+
+class Credentials(Protocol):
+    """Where credentials come from."""
+
+    async def __call__(
+        self, repository: Repository, write: bool, refused: Credential | None = None
+    ) -> Credential | None:
+        """One to fetch, or to push; `refused` was taken back or ran out before its time, and is not given again."""
+
+
+async def with_credential(
+    credentials: Credentials, repository: Repository, write: bool, talk: Callable[[Credential | None], Awaitable[T]]
+) -> T:
+    """Talk to the remote; where it does not take our credential, once more with a fresh one."""
+    credential = await credentials(repository, write)
+    try:
+        return await talk(credential)
+    except CredentialsRefused:
+        if credential is None:
+            raise
+    return await talk(await credentials(repository, write, credential))
 
 
 class RepositoryGone(Refusal):
@@ -127,7 +152,9 @@ _UNAUTHORISED = re.compile(r"Authentication failed|could not read (Username|Pass
 _WEATHER = re.compile(
     r"returned error: (429|5\d\d)|Could not resolve host|Failed to connect|Connection (refused|reset|timed out)"
     r"|Couldn't connect|Operation timed out|RPC failed|early EOF|unexpected disconnect|hung up unexpectedly"
-    r"|SSL|gnutls|HTTP/2 stream|Empty reply|Operation too slow|index-pack died"
+    r"|SSL|gnutls|HTTP/2 stream|Empty reply|Operation too slow|index-pack died|protocol error|invalid server response"
+    r"|not valid: is this a git repository|the remote end hung up|expected flush|bad line length|bad pack header"
+    r"|http-push failed"
 )
 
 

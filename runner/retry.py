@@ -14,6 +14,9 @@ from runner.text import one_line
 WEATHER_ATTEMPTS = 6
 FIRST_WAIT = timedelta(seconds=45)
 LONGEST_WAIT = timedelta(minutes=20)
+ABSENCE = timedelta(days=1)  # so long the place that hosts the code may be away
+LONGEST_WAIT_FOR_IT = timedelta(minutes=5)
+SPREAD = timedelta(seconds=5)  # those who were told to wait for the same moment do not all come in it
 CRASH_ATTEMPTS = 2
 CRASH_WAIT = timedelta(seconds=5)
 QUOTA_UNKNOWN_WAIT = timedelta(minutes=30)
@@ -122,6 +125,25 @@ def weather(attempt: int, dice: random.Random, what: str, advice: timedelta | No
         return Settle(Outcome.unavailable, f"It did not work in {attempt} attempts. The last time: {what}")
     longest = min(FIRST_WAIT * math.pow(2, attempt), LONGEST_WAIT)
     return Retry(max(longest * dice.random(), advice or timedelta(0)), what)
+
+
+def away(
+    attempt: int, since: datetime, *, now: datetime, dice: random.Random, what: str, advice: timedelta | None = None
+) -> Retry | Settle:
+    """The place that hosts the code cannot be reached, or takes nothing from us, and all that is missing is there.
+
+    Nothing is used up by waiting, so it is tried for a day, every few minutes, or when the place itself says. `since`
+    is when that began.
+    """
+    if now - since >= ABSENCE:
+        return Settle(
+            Outcome.unavailable,
+            f"For a day it did not work. The last time: {what}. What was done is kept here; retry to go on with it.",
+        )
+    if advice is not None:
+        return Retry(advice + SPREAD * dice.random(), what)
+    longest = min(FIRST_WAIT * math.pow(2, min(attempt, 10)), LONGEST_WAIT_FOR_IT)
+    return Retry(longest * dice.random(), what)
 
 
 def _again(attempt: int, dice: random.Random, outcome: Outcome, what: str) -> Retry | Settle:

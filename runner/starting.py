@@ -10,13 +10,14 @@ from runner.exporting import Identity
 from runner.means import Means
 from runner.mirror import Mirror
 from runner.publishing import remote_of
+from runner.remotes import with_credential
 from runner.tasks import Run, Task
 
 
 async def prepare(means: Means, task: Task, run: Run) -> tuple[Mirror, str | None]:
     """The mirror up to date and the workspace there; and a commit to merge, if others pushed to our branch."""
     mirror = means.mirrors.of(remote_of(task.repository))
-    await mirror.fetch(await means.credentials(task.repository, False))
+    await with_credential(means.credentials, task.repository, False, mirror.fetch)
     root = means.engine.task_root(task.id)
     bot = Identity(means.rules.bot.login, means.rules.bot.email)
     if task.base_sha is None:

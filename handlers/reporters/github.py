@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -16,34 +16,16 @@ from handlers.github import find_our_comment, post_comment
 from handlers.status import CheckWords, Place, check_words, marker, status_comment
 from runner.effects import effect
 from runner.store import Receipt
+from runner.tasks import Repository
 from runner.view import TaskView
 
 CHECK_NAME = "Claude"
 
-# Edits are at least this far apart, and further the more places are told, so that an installation stays under
-# 400 writes an hour of the 500 that GitHub allows.
-LEAST_INTERVAL = timedelta(seconds=15)
-FOR_EACH_PLACE = timedelta(hours=1) / 400
-STILL_TOLD = timedelta(minutes=10)
+# Between two edits of a place that tell no change of state. An installation with many places takes longer in its lane.
+INTERVAL = timedelta(seconds=15)
 
-
-@dataclass(slots=True)
-class Pace:
-    """How often GitHub may be written to; one for all its reporters. Places are counted for each owner."""
-
-    now: Callable[[], datetime]
-    _told: dict[str, dict[tuple[str, int], datetime]] = field(default_factory=lambda: defaultdict(dict))
-
-    def note(self, reporter: str, view: TaskView) -> None:
-        """Something was written."""
-        self._told[_owner(view)][reporter, view.task.id] = self.now()
-
-    def interval(self, view: TaskView) -> timedelta:
-        """Stretched by the places that were told lately."""
-        told = self._told[_owner(view)]
-        for place in [place for place, at in told.items() if self.now() - at > STILL_TOLD]:
-            del told[place]
-        return max(LEAST_INTERVAL, FOR_EACH_PLACE * len(told))
+# Our turn to write in a repository; the flag is for news, which goes before edits.
+Turn = Callable[[Repository, bool], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +34,22 @@ class LivingComment:
 
     place: Place
     github_of: GitHubOf
+    my_turn: Turn
     house: House
-    pace: Pace
+    now: Callable[[], datetime]
 
     @property
     def name(self) -> str:
         """Of its receipts."""
         return "github-issue" if self.place == "issue" else "github-pull-request"
 
-    def interval(self, view: TaskView) -> timedelta:
-        """As GitHub's limits want it."""
-        return self.pace.interval(view)
+    def interval(self, view: TaskView) -> timedelta:  # noqa: ARG002  (the same for all)
+        """As people can read it."""
+        return INTERVAL
+
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:
+        """In the lane of the repository's installation."""
+        return self.my_turn(view.task.repository, is_news)
 
     def wants(self, view: TaskView) -> bool:
         """An issue of GitHub's, or a pull request that is there."""
@@ -78,7 +65,7 @@ class LivingComment:
         if number is None:
             raise ValueError(f"task {view.task.id} has no {self.place}")
         gh, repository = self.github_of(view.task.repository), view.task.repository
-        body = self.house.redact(status_comment(view, self.place, self.house.dashboard, self.pace.now()))
+        body = self.house.redact(status_comment(view, self.place, self.house.dashboard, self.now()))
         comment = _comment_of(receipt, number)
         if comment is not None and not await self._edit(view, comment, body):
             comment = None  # somebody deleted it
@@ -88,7 +75,6 @@ class LivingComment:
                 comment = await post_comment(gh, self.house, repository, number, body)
             else:
                 await self._edit(view, comment, body)
-        self.pace.note(self.name, view)
         return f"{number}/{comment}"
 
     async def _edit(self, view: TaskView, comment: int, body: str) -> bool:
@@ -113,13 +99,17 @@ class CheckRun:
     """A check run on the last commit that was pushed, one for each run of the task."""
 
     github_of: GitHubOf
+    my_turn: Turn
     house: House
-    pace: Pace
     name: str = "github-check"
 
-    def interval(self, view: TaskView) -> timedelta:
-        """As GitHub's limits want it."""
-        return self.pace.interval(view)
+    def interval(self, view: TaskView) -> timedelta:  # noqa: ARG002  (the same for all)
+        """As people can read it."""
+        return INTERVAL
+
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:
+        """In the lane of the repository's installation."""
+        return self.my_turn(view.task.repository, is_news)
 
     def wants(self, view: TaskView) -> bool:
         """There is nothing to show it on before the first push."""
@@ -148,7 +138,6 @@ class CheckRun:
         else:
             with effect("http.edit-check-run"):
                 await gh.patch(f"{url}/{check}", data=self._data(view, words))
-        self.pace.note(self.name, view)
         return f"{check}/{view.run.id}/{view.task.pushed_sha}"
 
     async def _leave(self, view: TaskView, check: int | None) -> None:
@@ -182,22 +171,19 @@ class CheckRun:
         return data
 
 
-def reporters(github_of: GitHubOf, house: House, now: Callable[[], datetime]) -> list[LivingComment | CheckRun]:
-    """Everything that tells of tasks on GitHub, at one pace."""
-    pace = Pace(now)
+def reporters(
+    github_of: GitHubOf, turn: Turn, house: House, now: Callable[[], datetime]
+) -> list[LivingComment | CheckRun]:
+    """Everything that tells of tasks on GitHub."""
     return [
-        LivingComment("issue", github_of, house, pace),
-        LivingComment("pull request", github_of, house, pace),
-        CheckRun(github_of, house, pace),
+        LivingComment("issue", github_of, turn, house, now),
+        LivingComment("pull request", github_of, turn, house, now),
+        CheckRun(github_of, turn, house),
     ]
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _owner(view: TaskView) -> str:
-    return view.task.repository.full_name.partition("/")[0]
 
 
 def _comment_of(receipt: Receipt | None, number: int) -> int | None:

@@ -1,8 +1,10 @@
 """Keep one Slack thread per task: its first message up to date, a reply for what someone must know."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -69,10 +71,15 @@ class SlackReporter:
         self._since = clock()
         self._threads: dict[TaskId, Thread] = {}
         self._at_work: set[TaskId] = set()
+        self._alone = asyncio.Lock()
 
     def interval(self, view: TaskView) -> timedelta:  # noqa: ARG002  (one pace for all)
         """The least time between two edits of a message: longer, the more of them share what Slack allows."""
         return max(SHORTEST, EDIT * len(self._at_work))
+
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (one line for all)
+        """One message at a time."""
+        return self._alone
 
     def wants(self, view: TaskView) -> bool:
         """Whether the task is of today: at work, or changed not long before we came up."""

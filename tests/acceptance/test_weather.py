@@ -1,21 +1,25 @@
 """What is down for a while is waited for and done once; what will not come back by itself is said, with what to do."""
 
 import random
+import signal
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from app import services
+from app import slack as slack_client
 from app.demo.conversation import Request
-from app.demo.github.ledger import Fault
+from app.demo.github.ledger import Fault, RequestSeen
 from app.demo.replies import Fail, Quota, Step
 from handlers import reporting
 from runner import retry
 from tests.fakes.house import commits, done, house, waits
 from tests.fakes.scenes import FAILURES
+from tests.fakes.slack import words
 
 OVERLOADED = Fail(529, "overloaded_error", "Overloaded", times=5)
 
@@ -30,6 +34,8 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(services, "random", SimpleNamespace(Random=Loaded))
     monkeypatch.setattr(retry, "FIRST_WAIT", timedelta(seconds=1))
+    monkeypatch.setattr(retry, "LONGEST_WAIT_FOR_IT", timedelta(seconds=2))
+    monkeypatch.setattr(retry, "SPREAD", timedelta(seconds=0.2))
     monkeypatch.setattr(retry, "QUOTA_SLACK", timedelta(seconds=1))
     monkeypatch.setattr(reporting, "FIRST_BACKOFF", timedelta(seconds=0.5))
 
@@ -152,3 +158,155 @@ async def test_slack_being_down_holds_nothing_up_and_it_is_told_when_it_is_back(
         slack.mend()
         await it.until(lambda: slack.threads() and slack.replies(slack.threads()[0]["ts"]))
         assert len(slack.threads()) == 1
+
+
+async def test_while_github_is_away_agents_go_on_and_what_is_to_be_said_goes_out_once() -> None:
+    """Longer than six attempts: the run waits, visibly, and neither its work nor its words are lost or doubled."""
+    async with house() as it:
+        more = [commits(f"{n}.txt") for n in range(5)]
+        issue = await it.ask("Work on without them", [commits("a.txt"), waits(), *more], [done()])
+        pull = await it.draft(issue)
+        it.world.away = True
+        before = len(it.world.ledger.requests())
+        it.let_go()
+        await it.until(lambda: not it.agents() and not it.sessions())  # it has done its part
+        await it.until(lambda: sum("git-receive-pack" in one or "info/refs" in one for one in it.world.knocks) > 8)
+        assert len(it.world.ledger.requests()) == before
+        it.world.away = False
+
+        await it.says(issue, "Done")
+        await it.says(pull, "Done")
+        await it.until(lambda: [one.conclusion for one in it.repository.check_runs][-1:] == ["success"])
+        said = it.world.ledger.requests()[before:]
+        for comment in [*it.statuses(issue), *it.statuses(pull)]:
+            edits = [one for one in said if one.path.endswith(f"/issues/comments/{comment.id}")]
+            assert 1 <= len(edits) <= 3, edits  # it waits; perhaps it publishes; it is done
+            assert "Done" in edits[-1].body["body"]
+        assert len([one for one in said if one.path.endswith("git-receive-pack")]) == 1
+        assert len(it.pulls(issue)) == len(it.statuses(issue)) == len(it.statuses(pull)) == 1
+        assert pull.pull is not None
+        changed = it.git("diff", "--name-only", f"main...{pull.pull.head_ref}").split()
+        assert changed == sorted(["a.txt", *(f"{n}.txt" for n in range(5))])
+        assert [one.turn for one in it.model.requests if one.turn == 0] == [0]
+
+
+async def test_a_run_that_is_asked_for_while_github_cannot_be_fetched_from_begins_when_it_can() -> None:
+    async with house() as it:
+        storm = Fault("GET", "/info/refs$", 503, times=10)
+        it.world.faults.append(storm)
+        issue = await it.ask("Begin late", [commits()], [done()])
+
+        await it.says(issue, "Something outside is having trouble; trying again at", "503")
+        await it.says(issue, "Done", seconds=90)
+        assert storm.times == 0
+        assert len(it.pulls(issue)) == 1
+
+
+@pytest.mark.parametrize("spoilt", ["cut", "html"])
+async def test_an_answer_that_cannot_be_read_is_no_answer(spoilt: Any) -> None:
+    """What was asked for was done; it is looked for, and not done again."""
+    async with house() as it:
+        paths = {"/issues/[0-9]+/comments$": "POST", "/pulls$": "POST", "/check-runs$": "POST", "graphql$": "POST"}
+        it.world.faults += [Fault(method, path, spoilt) for path, method in paths.items()]
+        it.world.faults += [Fault("PATCH", "/issues/comments/", spoilt), Fault("GET", "/pulls/[0-9]+$", spoilt)]
+        it.world.faults += [Fault("POST", "/access_tokens$", spoilt), Fault("GET", "/info/refs$", "html")]
+        issue = await it.ask("Read between the lines", [commits()], [done()])
+
+        await it.says(issue, "Done", seconds=90)
+        (pull,) = it.pulls(issue)
+        await it.says(pull, "Done")
+        await it.until(lambda: [one.conclusion for one in it.repository.check_runs] == ["success"])
+        assert pull.pull is not None
+        assert not pull.pull.draft
+        assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
+        assert [fault for fault in it.world.faults if fault.times] == []
+
+
+async def test_an_answer_to_a_command_whose_answer_was_lost_is_not_given_twice() -> None:
+    async with house() as it:
+        issue = await it.ask("Answer once", [commits(), waits()], [done()])
+        await it.draft(issue)
+        it.world.faults += [
+            Fault("POST", "/issues/comments/[0-9]+/reactions$", "drop"),
+            Fault("POST", "/issues/[0-9]+/comments$", "drop"),
+        ]
+        comment = await it.world.act("alice").comment(issue, "/claude status")
+        answer = await it.answered(issue, comment)
+
+        assert "Claude is working" in answer
+        assert [one.content for one in comment.reactions] == ["eyes"]
+        assert [fault for fault in it.world.faults if fault.times] == []
+        it.let_go()
+        await it.says(issue, "Done")
+        assert len(it.answers(issue)) == 1
+
+
+async def test_tokens_that_are_revoked_while_claude_works_are_replaced_for_git_too() -> None:
+    async with house() as it:
+        issue = await it.ask("Mind the token", [commits("a.txt"), waits(), commits("b.txt")], [done()])
+        await it.draft(issue)
+        it.world.tokens.clear()
+        it.let_go()
+
+        await it.says(issue, "Done")
+        (pull,) = it.pulls(issue)
+        assert pull.pull is not None
+        assert it.git("diff", "--name-only", f"main...{pull.pull.head_ref}").split() == ["a.txt", "b.txt"]
+        assert len([one for one in it.world.ledger.requests("POST", ".*/access_tokens") if _writes_contents(one)]) == 3
+
+
+def _writes_contents(seen: RequestSeen) -> bool:
+    """A token to push with (or, with pull requests, for GraphQL)."""
+    return bool(seen.body["permissions"].get("contents") == "write")
+
+
+@pytest.mark.parametrize("trouble", [{"status": 429, "retry_after": "1"}, {"delay": 30.0}])
+async def test_a_slack_that_limits_or_hangs_slows_nobody_down_and_ends_with_one_right_message(
+    trouble: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slack_client.open_slack.__wrapped__, "__defaults__", (1.0, time.monotonic))  # type: ignore[attr-defined]  # a decorated function
+    async with house(slack=True) as it:
+        assert it.slack is not None
+        slack = it.slack
+        for method in ("chat.postMessage", "chat.update"):
+            slack.fail(method, times=1000, **trouble)
+        issue = await it.ask("Do it while Slack is slow", [commits()], [done()])
+
+        await it.says(issue, "Done")
+        assert slack.threads() == []
+        slack.mend()
+        await it.until(lambda: slack.threads() and slack.replies(slack.threads()[0]["ts"]))
+        (thread,) = slack.threads()
+        await it.until(lambda: "Done" in words(slack.threads()[0]))
+        assert len(slack.replies(thread["ts"])) == 1
+
+
+async def test_a_service_that_starts_while_github_is_away_follows_its_agents_and_speaks_when_it_is_back() -> None:
+    async with house(separate=True) as it:
+        issue = await it.ask("Go on alone", [commits("a.txt"), waits(), commits("b.txt")], [done()])
+        await it.draft(issue)
+        it.world.away = True
+        assert await it.end(it.services[0], signal.SIGTERM) == 0
+        await it.start()
+        it.let_go()
+        await it.until(lambda: not it.agents() and not it.sessions())
+        assert "Claude is working" in it.status(issue)
+        it.world.away = False
+
+        await it.says(issue, "Done", seconds=150)
+        (pull,) = it.pulls(issue)
+        await it.says(pull, "Done")
+        assert pull.pull is not None
+        assert it.git("diff", "--name-only", f"main...{pull.pull.head_ref}").split() == ["a.txt", "b.txt"]
+
+
+async def test_a_first_start_while_github_is_away_says_what_is_missing() -> None:
+    async with house(separate=True) as it:
+        assert await it.end(it.services[0], signal.SIGTERM) == 0
+        (it.home / "identity.json").unlink()
+        it.world.away = True
+        second = it.spawn()
+        await it.until(lambda: second.process.poll() is not None)
+        assert second.process.returncode == 1
+        assert "GitHub has to be asked once who this App is" in second.log.read_text()
+        assert "Traceback" not in second.log.read_text()

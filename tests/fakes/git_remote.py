@@ -39,6 +39,8 @@ class GitRemote:
         self.root = root
         self.host = ""
         self.requests: list[str] = []
+        self.instead: list[web.Response] = []  # said once each, in place of an answer
+        self.hangs = False
 
     def create(self, full_name: str, files: dict[str, str] | None = None) -> Remote:
         """A new repository, with one commit on main if it is given files."""
@@ -73,6 +75,10 @@ class GitRemote:
 
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append(f"{request.method} {request.path_qs}")
+        while self.hangs:
+            await asyncio.sleep(0.1)
+        if self.instead:
+            return self.instead.pop(0)
         given = base64.b64encode(f"{CREDENTIAL.username}:{CREDENTIAL.password}".encode()).decode()
         if request.headers.get("Authorization") != f"Basic {given}":
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
@@ -108,7 +114,7 @@ async def git_remote(root: Path) -> AsyncIterator[GitRemote]:
     root.mkdir(exist_ok=True)
     application = web.Application(client_max_size=1 << 30)
     application.router.add_route("*", "/{path:.*}", remote.answer)
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -32,6 +32,7 @@ from app import settings
 from app.credentials import save_github
 from app.demo import model, story
 from app.demo.github import World, running
+from app.demo.github.ledger import SecondaryLimit
 from app.demo.github.model import Comment, Issue, Permission, Repository
 from app.demo.model import Model, Script, Turn
 from app.demo.replies import Say, Use
@@ -404,8 +405,8 @@ async def house(
             if sign_in:
                 _let_people_sign_in(one)
             one.starting = starting
-            if starting is not None or (interval < timedelta(seconds=1) and not separate):
-                one.world.limit = None
+            real = starting is None and (separate or interval >= timedelta(seconds=1))
+            one.world.limit = SecondaryLimit(apart=timedelta(seconds=1)) if real else None
             watching = asyncio.create_task(_keep_watching(one) if watched else asyncio.sleep(0))
             stack.callback(watching.cancel)
             try:

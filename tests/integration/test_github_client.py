@@ -1,10 +1,13 @@
 """The client of GitHub, against the stand-in: what its tokens may do, how often it asks, how it bears the weather."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import aiohttp
 import gidgethub
 import pytest
 from pydantic import SecretStr
@@ -12,13 +15,14 @@ from pydantic import SecretStr
 from app.demo.github import World
 from app.demo.github.ledger import Fault
 from app.demo.github.model import App, Installation
-from app.github import GitHub, graphql_base, is_below, open_github
-from app.github_lane import WriteLane, priority_of
+from app.github import READ_ATTEMPTS, GitHub, graphql_base, is_below, open_github
+from app.github_lane import Rank, Unreached, WriteLane, rank_of
 from app.github_tokens import Purpose, _seconds
 from app.github_weather import weather
 from app.settings_model import GitHubSettings
 from runner.errors import Refusal, TryLater
 from runner.tasks import Repository
+from tests.fakes.people import free_port
 
 INTERVAL = timedelta(milliseconds=50)
 
@@ -173,6 +177,90 @@ async def test_a_read_bears_two_bad_answers_and_a_write_none(ours: Ours) -> None
     assert len(ours.world.ledger.requests("POST", ".*/comments")) == 1
 
 
+CALLS = ["token", "read", "page", "write", "edit", "mutation"]
+BRIEF, SLOW = [502, "cut", "html"], ["endless", "drop", timedelta(seconds=3)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "effect"),
+    [*itertools.product(CALLS, BRIEF), *itertools.product(["read", "write"], SLOW)],
+)
+async def test_whatever_goes_wrong_with_whatever_call_is_weather(
+    ours: Ours, monkeypatch: pytest.MonkeyPatch, kind: str, effect: Any
+) -> None:
+    """It is never taken for an answer, and nobody waits for it without end."""
+    monkeypatch.setattr("app.github.TIMEOUT", aiohttp.ClientTimeout(total=1, connect=0.5))
+    api = ours.github.of(ours.repository())
+    issue = await ours.world.act("octo").open_issue("octo/hello", "A title", "A body")
+    if kind != "token":
+        await api.getitem("/repos/octo/hello")
+        posted = await api.post(f"/repos/octo/hello/issues/{issue.number}/comments", data={"body": "hello"})
+    mutation = "mutation ($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) { x } }"
+    method, path, call = {
+        "token": ("POST", "/access_tokens$", lambda: api.getitem("/repos/octo/hello")),
+        "read": ("GET", "/repos/octo/hello$", lambda: api.getitem("/repos/octo/hello")),
+        "page": ("GET", "/comments$", lambda: _all(api.getiter("/repos/octo/hello/issues/1/comments"))),
+        "write": ("POST", "/comments$", lambda: api.post("/repos/octo/hello/issues/1/comments", data={"body": "b"})),
+        "edit": (
+            "PATCH",
+            "/comments/",
+            lambda: api.patch(f"/repos/octo/hello/issues/comments/{posted['id']}", data={"body": "c"}),
+        ),
+        "mutation": ("POST", "/graphql$", lambda: api.graphql(mutation, id="1")),
+    }[kind]
+    ours.world.faults.append(Fault(method, path, effect, times=2 * READ_ATTEMPTS))  # aiohttp asks again by itself, once
+    async with asyncio.timeout(20):
+        with pytest.raises(TryLater):
+            await call()
+
+
+async def _all(pages: AsyncIterator[Any]) -> list[Any]:
+    return [one async for one in pages]
+
+
+async def test_where_nothing_listens_nothing_was_written_and_nothing_counts(ours: Ours) -> None:
+    api = ours.github.of(ours.repository())
+    await api.getitem("/repos/octo/hello")
+    api.base_url = f"http://127.0.0.1:{free_port()}/api/v3"
+    with pytest.raises(Unreached):
+        await api.post("/repos/octo/hello/issues", data={"title": "hello"})
+    traffic = ours.github.traffic()["octo"]
+    assert traffic.writes_last_hour == 0
+    assert traffic.closed_seconds > 0
+
+
+async def test_a_used_up_hour_closes_the_lane_until_it_is_over_and_no_token_is_asked_for_meanwhile(ours: Ours) -> None:
+    api = ours.github.of(ours.repository())
+    await api.getitem("/repos/octo/hello")
+    ours.world.requests_per_hour = 2
+    await api.getitem("/repos/octo/hello")
+    assert ours.github.traffic()["octo"].rate_left == 0
+    with pytest.raises(TryLater, match="rate limit") as caught:
+        await api.getitem("/repos/octo/hello")
+    assert caught.value.after is not None
+    assert caught.value.after > timedelta(minutes=59)
+    seen = len(ours.world.ledger.requests())
+    with pytest.raises(TryLater):
+        await ours.github.of(ours.repository("octo/other")).getitem("/repos/octo/other")
+    assert len(ours.world.ledger.requests()) == seen
+    assert ours.github.traffic()["octo"].closed_seconds > 3500
+
+
+async def test_a_question_in_graphql_does_not_wait_for_the_writes(ours: Ours) -> None:
+    api = ours.github.of(ours.repository())
+    async with ours.github.turn(ours.repository(), True):
+        asked = asyncio.create_task(api.graphql('query { node(id: "I_1") { id } }'))
+        with pytest.raises(gidgethub.QueryError):
+            await asyncio.wait_for(asked, 10)
+
+
+async def test_git_gets_another_token_where_the_first_is_refused(ours: Ours) -> None:
+    repository = ours.repository()
+    first = await ours.github.credential(repository, write=True)
+    assert await ours.github.credential(repository, write=True) == first
+    assert await ours.github.credential(repository, True, first) != first
+
+
 async def test_a_lost_answer_is_weather(ours: Ours) -> None:
     api = ours.github.of(ours.repository())
     await ours.world.act("octo").open_issue("octo/hello", "A title", "A body")
@@ -275,7 +363,7 @@ async def test_a_waiter_that_gives_up_does_not_hold_the_lane() -> None:
     order: list[str] = []
 
     async def write(name: str) -> None:
-        async with lane.turn(1):
+        async with lane.write("octo/hello", Rank.news):
             order.append(name)
 
     tasks = [asyncio.create_task(write(name)) for name in "abc"]
@@ -288,7 +376,7 @@ async def test_a_waiter_that_gives_up_does_not_hold_the_lane() -> None:
 
 
 def test_reactions_come_first_and_edits_of_what_stands_last() -> None:
-    assert priority_of("POST", "/repos/a/b/issues/1/reactions") == 0
-    assert priority_of("POST", "/repos/a/b/issues/1/comments") == 1
-    assert priority_of("PATCH", "/repos/a/b/pulls/1") == 1
-    assert priority_of("PATCH", "/repos/a/b/issues/comments/7") == 2
+    assert rank_of("POST", "/repos/a/b/issues/1/reactions") is Rank.eyes
+    assert rank_of("POST", "/repos/a/b/issues/1/comments") is Rank.news
+    assert rank_of("PATCH", "/repos/a/b/pulls/1") is Rank.news
+    assert rank_of("PATCH", "/repos/a/b/issues/comments/7") is Rank.edit

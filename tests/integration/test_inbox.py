@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.inbox import Inbox, delay, lane_of, weather_in
+from app.inbox import OF_ONE_REPOSITORY, Inbox, delay, lane_of, weather_in
 from runner.deliveries import Deliveries, Delivery
 from runner.errors import TryLater
 from runner.store import Store, open_store
@@ -276,3 +276,28 @@ def test_the_wait_grows_and_ends_at_five_minutes() -> None:
     assert timedelta(seconds=1) <= delay(1, None) <= timedelta(seconds=2)
     assert timedelta(seconds=150) <= delay(1000, None) <= timedelta(seconds=300)
     assert timedelta(seconds=60) <= delay(1, timedelta(seconds=60)) <= timedelta(seconds=61)
+
+
+async def test_a_busy_repository_leaves_room_for_the_others(store: Store) -> None:
+    """Its deliveries wait, for their turn to write perhaps; another's is handled at once."""
+    begun: list[str] = []
+    go = asyncio.Event()
+
+    async def dispatch(one: Delivery) -> None:
+        begun.append(one.delivery_id)
+        if one.delivery_id.startswith("busy"):
+            await go.wait()
+
+    inbox = Inbox(store.deliveries, dispatch)
+    async with draining(inbox):
+        for number in range(40):
+            await inbox.put(delivery(f"busy-{number}", number + 1, repository=7))
+        await inbox.put(delivery("calm", 1, repository=8))
+        await eventually(lambda: _true("calm" in begun))
+        assert len(begun) == 1 + OF_ONE_REPOSITORY
+        go.set()
+        await eventually(lambda: _true(len(begun) == 41))
+
+
+async def _true(value: bool) -> bool:
+    return value

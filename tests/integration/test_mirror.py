@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from runner.errors import TryLater
 from runner.git import GitFailed, git
@@ -163,6 +164,39 @@ async def test_a_remote_that_is_down_is_weather(tmp_path: Path) -> None:
     down = Mirrors(tmp_path).of(Remote.of("http://127.0.0.1:1/octo/hello.git"))
     with pytest.raises(TryLater):
         await down.fetch(CREDENTIAL)
+
+
+@pytest.mark.parametrize("page", ["<!DOCTYPE html>Unicorn!", "<html>\n<title>Unicorn</title>\n</html>\n"])
+async def test_a_page_in_place_of_git_is_weather_and_no_empty_repository(
+    remote: GitRemote, mirror: Mirror, tmp_path: Path, page: str
+) -> None:
+    """git itself is content with it: it finds no branches there, and takes ours away."""
+    before = await mirror.base("main")
+    for pages in (1, 4):
+        remote.instead = [web.Response(text=page, content_type="text/html") for _ in range(pages)]
+        with pytest.raises(TryLater):
+            await mirror.fetch(CREDENTIAL)
+        remote.instead = []
+        await mirror.fetch(CREDENTIAL)
+        assert await mirror.base("main") == before
+    sha = await work(mirror, tmp_path / "work", {"a": "1"})
+    remote.instead = [web.Response(text=page, content_type="text/html") for _ in range(4)]
+    with pytest.raises(TryLater):
+        await mirror.push(sha, "claude/x", CREDENTIAL, None)
+    remote.instead = [web.Response(text=page, content_type="text/html") for _ in range(4)]
+    with pytest.raises(TryLater):
+        await mirror.remote_head("main", CREDENTIAL)
+    remote.instead = []
+    assert (await mirror.push(sha, "claude/x", CREDENTIAL, None)).sha == sha
+
+
+async def test_a_remote_that_hangs_is_weather(
+    remote: GitRemote, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.mirror._STALLED", ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=1"))
+    remote.hangs = True
+    with pytest.raises(TryLater):
+        await mirror.fetch(CREDENTIAL)
 
 
 async def test_a_push_puts_exactly_that_commit_and_can_be_repeated(

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,9 @@ class Board:
 
     def interval(self, view: TaskView) -> timedelta:
         return timedelta(seconds=15)
+
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     def wants(self, view: TaskView) -> bool:
         return view.task.subject.key != "octo/hello#0"
@@ -183,7 +186,7 @@ async def test_a_place_in_the_queue_is_told_when_others_move(store: Store) -> No
         await until(lambda: len(board.said) == 2)
         time.forward(timedelta(minutes=1))
         await use(store, first, "ls")
-        await until(lambda: "octo/hello#2 queued  0" in board.said)
+        await in_time(time, lambda: "octo/hello#2 queued  0" in board.said)
 
 
 async def test_one_that_hangs_or_breaks_delays_nobody(store: Store) -> None:
@@ -237,3 +240,99 @@ async def test_what_a_reporter_does_not_want_it_is_not_asked(store: Store) -> No
     async with reporting(store, time, board):
         await until(lambda: len(board.said) == 1)
     assert board.tries == 1
+
+
+@dataclass
+class Line:
+    """The one place where boards wait for their turn; it is given by the test."""
+
+    waiting: list[tuple[str, bool, asyncio.Event]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def turn(self, key: str, is_news: bool) -> AsyncIterator[None]:
+        mine = (key, is_news, asyncio.Event())
+        self.waiting.append(mine)
+        try:
+            await mine[2].wait()
+        finally:
+            self.waiting.remove(mine)
+        yield
+
+    def who(self) -> list[tuple[str, bool]]:
+        return [(key, is_news) for key, is_news, _ in self.waiting]
+
+    def call(self) -> None:
+        """Everyone who waits now."""
+        for _, _, called in self.waiting:
+            called.set()
+
+
+class Queuing(Board):
+    """A board in front of which one has to wait."""
+
+    line: Line
+
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:
+        return self.line.turn(view.task.subject.key, is_news)
+
+
+@pytest.fixture
+def queuing() -> Queuing:
+    board = Queuing("board")
+    board.line = Line()
+    return board
+
+
+async def test_what_changes_while_it_waits_for_its_turn_is_in_what_is_said(store: Store, queuing: Queuing) -> None:
+    """Once: what was superseded is never sent."""
+    time = Time()
+    task_id = await submit(store)
+    async with reporting(store, time, queuing):
+        await until(lambda: len(queuing.line.waiting) == 1)
+        for what in ("one", "two", "three"):
+            await use(store, task_id, what)
+        queuing.line.call()
+        await until(lambda: len(queuing.said) == 1)
+        await in_time(time, lambda: queuing.tries == 1 and not queuing.line.waiting)
+    assert queuing.said == ["octo/hello#42 running three None"]
+
+
+async def test_one_task_that_waits_for_its_turn_holds_no_other_up(store: Store, queuing: Queuing) -> None:
+    time = Time()
+    for number in range(1, 6):
+        await submit(store, number)
+    async with reporting(store, time, queuing):
+        await until(lambda: len(queuing.line.waiting) == 5)
+        assert {key for key, _ in queuing.line.who()} == {f"octo/hello#{n}" for n in range(1, 6)}
+
+
+async def test_an_edit_that_becomes_news_while_it_waits_lines_up_as_news(store: Store, queuing: Queuing) -> None:
+    """And not twice."""
+    time = Time()
+    task_id = await submit(store)
+    await use(store, task_id, "one")
+    async with reporting(store, time, queuing):
+        await until(lambda: queuing.line.who() == [("octo/hello#42", True)])
+        queuing.line.call()
+        await until(lambda: len(queuing.said) == 1)
+        await use(store, task_id, "two")
+        await in_time(time, lambda: queuing.line.who() == [("octo/hello#42", False)])
+        run = (await store.view(task_id)).run
+        await store.move(run.id, RunState.publishing)
+        await until(lambda: queuing.line.who() == [("octo/hello#42", True)])
+        queuing.line.call()
+        await until(lambda: len(queuing.said) == 2)
+    assert "publishing" in queuing.said[-1]
+
+
+async def test_what_happens_while_a_second_attempt_is_under_way_is_not_missed(store: Store) -> None:
+    """The attempt has the words of before."""
+    board, time = Board("board", trouble=[TryLater("rain")]), Time()
+    task_id = await submit(store)
+    async with reporting(store, time, board):
+        await until(lambda: board.tries == 1)
+        board.gate = asyncio.Event()
+        await in_time(time, lambda: board.tries == 2)
+        await use(store, task_id, "ls")
+        board.gate.set()
+        await in_time(time, lambda: "octo/hello#42 running ls None" in board.said)

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -368,6 +368,9 @@ class Diary:
 
     def interval(self, view: TaskView) -> timedelta:
         return timedelta(0)
+
+    def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     def wants(self, view: TaskView) -> bool:
         return True

@@ -1,20 +1,18 @@
 """What GitHub shows of a task: one living comment in each place and a check run, never doubled."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
 from app.demo.github.ledger import Fault
 from app.demo.github.model import Issue
-from handlers.reporters.github import CheckRun, Pace, reporters
+from handlers.reporters.github import CheckRun, reporters
 from handlers.reporting import Reporter
 from handlers.status import marker
 from runner import events as happened
 from runner.errors import TryLater
 from runner.store import Receipt
 from runner.tasks import Outcome, TaskId
-from tests import factories as a
 from tests.fakes.desk import SECRET, Office
 
 
@@ -47,7 +45,7 @@ async def forget(office: Office, reporter: Reporter) -> None:
 
 async def test_one_comment_lives_through_the_whole_task(office: Office, issue: Issue) -> None:
     """Posted once, edited from then on."""
-    comment, _, _ = reporters(office.github.of, office.house, office.world.now)
+    comment, _, _ = reporters(office.github.of, office.github.turn, office.house, office.world.now)
     await tell(office, comment)
     assert "Next in line" in office.comments(issue)[0]
     await office.run(happened.ToolUsed("Bash", f"Bash: echo {SECRET}"))
@@ -62,7 +60,7 @@ async def test_one_comment_lives_through_the_whole_task(office: Office, issue: I
 
 async def test_a_crash_before_the_receipt_doubles_nothing(office: Office, issue: Issue) -> None:
     """The comment is found again by its marker, in our own comments only."""
-    comment, _, _ = reporters(office.github.of, office.house, office.world.now)
+    comment, _, _ = reporters(office.github.of, office.github.turn, office.house, office.world.now)
     await office.world.act("rita").comment(issue, f"{marker(TaskId(1))}\nnot ours")
     await tell(office, comment)
     await forget(office, comment)
@@ -79,7 +77,7 @@ async def test_a_crash_before_the_receipt_doubles_nothing(office: Office, issue:
 
 async def test_a_comment_that_somebody_deleted_is_posted_again(office: Office, issue: Issue) -> None:
     """GitHub says 404, and the story goes on."""
-    comment, _, _ = reporters(office.github.of, office.house, office.world.now)
+    comment, _, _ = reporters(office.github.of, office.github.turn, office.house, office.world.now)
     await tell(office, comment)
     await office.world.act("anna").delete_comment(issue, issue.comments[0])
     await tell(office, comment)
@@ -88,7 +86,7 @@ async def test_a_comment_that_somebody_deleted_is_posted_again(office: Office, i
 
 async def test_the_pull_request_has_its_own_comment(office: Office, issue: Issue) -> None:
     """Not before there is one; and the issue's is not taken for it."""
-    on_issue, on_pull_request, _ = reporters(office.github.of, office.house, office.world.now)
+    on_issue, on_pull_request, _ = reporters(office.github.of, office.github.turn, office.house, office.world.now)
     await tell(office, on_pull_request)
     await tell(office, on_issue)
     assert len(office.written()) == 2
@@ -100,7 +98,8 @@ async def test_the_pull_request_has_its_own_comment(office: Office, issue: Issue
 
 async def test_a_check_run_goes_with_the_commit(office: Office, issue: Issue) -> None:
     """In progress on what is pushed, then completed; a later commit has its own, and the first one is left neutral."""
-    _, _, check = reporters(office.github.of, replace(office.house, dashboard="https://cco.example"), office.world.now)
+    house = replace(office.house, dashboard="https://cco.example")
+    _, _, check = reporters(office.github.of, office.github.turn, house, office.world.now)
     await tell(office, check)
     assert len(office.written()) == 1
     await office.publish()
@@ -128,7 +127,7 @@ async def forget_nothing(office: Office, check: Reporter) -> None:
 
 async def test_a_check_run_is_found_again(office: Office, issue: Issue) -> None:
     """By our name for it, after the receipt was lost."""
-    check = CheckRun(office.github.of, office.house, Pace(office.world.now))
+    check = CheckRun(office.github.of, office.github.turn, office.house)
     await office.publish()
     office.world.faults.append(Fault("POST", "/check-runs$", "drop"))
     with pytest.raises(TryLater):
@@ -139,7 +138,7 @@ async def test_a_check_run_is_found_again(office: Office, issue: Issue) -> None:
 
 async def test_a_retry_has_a_check_run_of_its_own(office: Office, issue: Issue) -> None:
     """On the same commit; the ended one keeps what it said."""
-    check = CheckRun(office.github.of, office.house, Pace(office.world.now))
+    check = CheckRun(office.github.of, office.github.turn, office.house)
     await office.publish()
     await office.end(Outcome.crashed, "It broke.")
     await tell(office, check)
@@ -148,19 +147,3 @@ async def test_a_retry_has_a_check_run_of_its_own(office: Office, issue: Issue) 
     await tell(office, check)
     first, second = office.world.repository("octo/hello").check_runs
     assert (first.conclusion, second.status) == ("failure", "queued")
-
-
-def test_the_pace_is_stretched_by_the_places_that_are_told() -> None:
-    """Fifteen seconds for a few, and never more than 400 an hour together."""
-    now = [a.NOON]
-    pace = Pace(lambda: now[0])
-    view = a.view()
-    assert pace.interval(view) == timedelta(seconds=15)
-    for number in range(10):
-        pace.note(f"reporter {number}", view)
-    assert pace.interval(view) == timedelta(seconds=90)
-    assert pace.interval(a.view(task=a.task(repository=replace(a.HELLO, full_name="other/hello")))) == timedelta(
-        seconds=15
-    )
-    now[0] += timedelta(minutes=11)
-    assert pace.interval(view) == timedelta(seconds=15)

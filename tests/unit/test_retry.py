@@ -145,3 +145,26 @@ def test_an_interrupt_by_a_person_is_no_crash() -> None:
     decided = decide(Exit(Cause.finished, 1, "", result))
     assert isinstance(decided, Settle)
     assert decided.outcome is Outcome.stopped
+
+
+def test_the_place_that_hosts_the_code_is_waited_for_for_a_day() -> None:
+    """Not six attempts: nothing is used up by waiting, and the work is done."""
+    now, waited, attempt = NOW, [], 1
+    while isinstance(decided := retry.away(attempt, NOW, now=now, dice=LeastLucky(), what="503"), Retry):
+        waited.append(decided.after)
+        now += decided.after
+        attempt += 1
+    assert now - NOW >= timedelta(days=1)
+    assert max(waited) == retry.LONGEST_WAIT_FOR_IT
+    assert isinstance(decided, Settle)
+    assert decided.outcome is Outcome.unavailable
+    assert "503" in decided.reason
+    assert "kept" in decided.reason
+
+
+def test_when_it_says_how_long_that_is_how_long() -> None:
+    """Neither earlier nor, as after other failures, much later."""
+    for advice in (timedelta(seconds=8), timedelta(hours=1)):
+        decided = retry.away(9, NOW, now=NOW, dice=random.Random(1), what="slow down", advice=advice)
+        assert isinstance(decided, Retry)
+        assert advice <= decided.after <= advice + retry.SPREAD

@@ -28,6 +28,11 @@ class Caller:
     token: InstallationToken | None = None
     user: User | None = None
 
+    @property
+    def guest(self) -> str:
+        """For whom GitHub counts: each installation for itself, as each person."""
+        return self.name if self.token is None else f"{self.name} at {self.token.installation.account.login}"
+
     def must_be_app(self) -> App:
         if self.kind != "app" or self.app is None:
             raise Refused(401, "A JSON web token could not be decoded")

@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -14,12 +15,13 @@ from aiohttp import web
 from app.demo.github import access
 from app.demo.github.access import Caller
 from app.demo.github.errors import Refused, invalid, not_found
-from app.demo.github.ledger import Fault, RequestSeen
+from app.demo.github.ledger import CLOCKS_DIFFER, Fault, RequestSeen
 from app.demo.github.model import Comment, Issue, Repository, ReviewComment
 from app.demo.github.world import World
 
 WORLD = web.AppKey("world", World)
-CREATING = {"POST", "PATCH", "PUT"}
+CREATING = {"POST", "PATCH", "PUT", "DELETE"}
+ON_THEIR_WAY = timedelta(seconds=0.5)  # requests that were sent before our Retry-After arrived
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,11 @@ def operation(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamR
         try:
             caller = access.caller_of(world, request)
             body = await _read(request)
-            _limit(world, caller, request)
+            _limit(world, caller, request, body)
             answer = await handler(Call(world, caller, request, body if isinstance(body, dict) else {"": body}))
         except Refused as refused:
             answer = web.json_response(refused.body(), status=refused.status, headers=refused.headers)
+            _let_wait(world, caller, answer)
         answer = _conditional(request, answer)
         _decorate(world, caller, answer)
         _record(world, request, caller, body, answer)
@@ -151,6 +154,10 @@ async def faults(
 ) -> web.StreamResponse:
     """Let the scripted misfortunes happen."""
     world = request.app[WORLD]
+    if world.away and request.transport is not None:
+        world.knocks.append(f"{request.method} {request.path}")
+        request.transport.abort()
+        return web.Response(status=503)
     fault = next((one for one in world.faults if one.strikes(request.method, request.path)), None)
     if fault is None:
         return await handler(request)
@@ -158,12 +165,33 @@ async def faults(
     if isinstance(fault.effect, timedelta):
         await asyncio.sleep(fault.effect.total_seconds())
         return await handler(request)
+    if isinstance(fault.effect, int):
+        return await _struck(world, request, fault, fault.effect)
+    answer = await handler(request)
     if fault.effect == "drop":
-        answer = await handler(request)
         if request.transport is not None:
             request.transport.abort()
         return answer
-    return await _struck(world, request, fault, fault.effect)
+    return await _spoilt(request, answer, fault.effect)
+
+
+async def _spoilt(
+    request: web.Request, answer: web.StreamResponse, how: Literal["cut", "endless", "html"]
+) -> web.StreamResponse:
+    """What was asked for is done, and the answer tells nothing of it."""
+    if how == "html":
+        return web.Response(text="<!DOCTYPE html><title>Unicorn!</title>", content_type="text/html")
+    said = answer.body if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else b""
+    half = said[: len(said) // 2]
+    if how == "cut":
+        return web.Response(body=half, status=answer.status, content_type=answer.content_type)
+    endless = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
+    await endless.prepare(request)
+    with suppress(ConnectionError):
+        while True:
+            await endless.write(b" ")
+            await asyncio.sleep(0.05)
+    return endless
 
 
 async def _struck(world: World, request: web.Request, fault: Fault, status: int) -> web.Response:
@@ -173,6 +201,8 @@ async def _struck(world: World, request: web.Request, fault: Fault, status: int)
         caller = access.caller_of(world, request)
     except Refused:
         caller = Caller("none")
+    _obeys(world, caller, request)
+    _let_wait(world, caller, answer)
     _record(world, request, caller, (await request.read()).decode(errors="replace"), answer)
     return answer
 
@@ -187,24 +217,46 @@ async def _read(request: web.Request) -> Any:
         raise Refused(400, "Problems parsing JSON") from exc
 
 
-def _limit(world: World, caller: Caller, request: web.Request) -> None:
+def _limit(world: World, caller: Caller, request: web.Request, body: Any) -> None:
     """GitHub's two limits; going over the second one is on the books as bad manners."""
-    reset, used = world.used.get(caller.name, (world.now(), 0))
+    _obeys(world, caller, request)
+    reset, used = world.used.get(caller.guest, (world.now(), 0))
     if reset <= world.now():
         reset, used = world.now() + timedelta(hours=1), 0
-    world.used[caller.name] = (reset, used + 1)
+    world.used[caller.guest] = (reset, used + 1)
     if used >= world.requests_per_hour:
         raise Refused(403, f"API rate limit exceeded for {caller.name}.")
-    if world.limit is None or request.method not in CREATING or "/repos/" not in request.path:
+    if world.limit is None or not _creates(request, body):
         return
-    wait = world.limit.exceeded(caller.name, world.now())
+    wait = world.limit.exceeded(caller.guest, world.now())
     if wait is not None:
-        world.violated(f"{caller.name} went over the secondary rate limit with {request.method} {request.path}")
+        world.violated(f"{caller.guest} went over the secondary rate limit with {request.method} {request.path}")
         refused = Refused(
             403, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
         )
         refused.headers = {"Retry-After": str(max(1, round(wait.total_seconds() + 0.5)))}
         raise refused
+
+
+def _creates(request: web.Request, body: Any) -> bool:
+    if request.path.endswith("/graphql"):
+        query = body.get("query") if isinstance(body, dict) else None
+        return isinstance(query, str) and query.lstrip().startswith("mutation")
+    return request.method in CREATING and "/repos/" in request.path
+
+
+def _obeys(world: World, caller: Caller, request: web.Request) -> None:
+    """Whoever was told to wait has to, whatever it is that they want."""
+    since, until = world.told_to_wait.get(caller.guest, (world.now(), world.now()))
+    if since + ON_THEIR_WAY < world.now() < until - CLOCKS_DIFFER:
+        world.violated(f"{caller.guest} was told to wait, and came too early with {request.method} {request.path}")
+
+
+def _let_wait(world: World, caller: Caller, answer: web.StreamResponse) -> None:
+    seconds = answer.headers.get("Retry-After", "")
+    if caller.kind == "installation" and seconds.isdecimal():
+        _, before = world.told_to_wait.get(caller.guest, (world.now(), world.now()))
+        world.told_to_wait[caller.guest] = (world.now(), max(before, world.now() + timedelta(seconds=int(seconds))))
 
 
 def _conditional(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
@@ -219,7 +271,7 @@ def _conditional(request: web.Request, answer: web.StreamResponse) -> web.Stream
 
 
 def _decorate(world: World, caller: Caller, answer: web.StreamResponse) -> None:
-    reset, used = world.used.get(caller.name, (world.now() + timedelta(hours=1), 0))
+    reset, used = world.used.get(caller.guest, (world.now() + timedelta(hours=1), 0))
     used = min(used, world.requests_per_hour)
     answer.headers.update(
         {

@@ -57,6 +57,8 @@ class Violation:
     sentence: str
 
 
+CLOCKS_DIFFER = timedelta(milliseconds=10)  # in how fast they go
+
 T = TypeVar("T")
 Entry = RequestSeen | PushSeen | DeliverySent | Violation
 
@@ -89,11 +91,12 @@ class Fault:
     """What goes wrong, for the next `times` requests that match.
 
     A status is answered without any effect; "drop" lets the effect happen and loses the answer; a timedelta delays it.
+    "cut" lets it happen and sends half of the answer, "endless" never ends it, "html" says something else instead.
     """
 
     method: str
     path: str
-    effect: int | Literal["drop"] | timedelta
+    effect: int | Literal["drop", "cut", "endless", "html"] | timedelta
     times: int = 1
     headers: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] | None = None
@@ -104,15 +107,19 @@ class Fault:
 
 @dataclass(slots=True)
 class SecondaryLimit:
-    """GitHub's limit on requests that create content: 80 a minute and 500 an hour for one actor."""
+    """GitHub's limit on requests that create content: 80 a minute and 500 an hour for one guest.
+
+    `apart` is the time that it asks its guests to leave between two of them.
+    """
 
     per_minute: int = 80
     per_hour: int = 500
+    apart: timedelta = timedelta(0)
     _seen: dict[str, deque[datetime]] = field(default_factory=lambda: defaultdict(deque))
 
-    def exceeded(self, actor: str, now: datetime) -> timedelta | None:
+    def exceeded(self, guest: str, now: datetime) -> timedelta | None:
         """Count one request; if it is one too many, say how long to wait, and do not count it."""
-        seen = self._seen[actor]
+        seen = self._seen[guest]
         while seen and now - seen[0] >= timedelta(hours=1):
             seen.popleft()
         last_minute = [at for at in seen if now - at < timedelta(minutes=1)]
@@ -120,5 +127,7 @@ class SecondaryLimit:
             return seen[0] + timedelta(hours=1) - now
         if len(last_minute) >= self.per_minute:
             return last_minute[0] + timedelta(minutes=1) - now
+        if seen and now - seen[-1] < self.apart - CLOCKS_DIFFER:
+            return seen[-1] + self.apart - now
         seen.append(now)
         return None

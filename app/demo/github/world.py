@@ -83,6 +83,9 @@ class World:
         self.ledger = Ledger()
         self.violations: list[str] = []
         self.limit: SecondaryLimit | None = SecondaryLimit()
+        self.away = False  # nobody can reach it; what people do in it goes on
+        self.knocks: list[str] = []  # who tried meanwhile, as `METHOD path`
+        self.told_to_wait: dict[str, tuple[datetime, datetime]] = {}  # by guest: since when, and until when
         self.requests_per_hour = 5000
         self.used: dict[str, tuple[datetime, int]] = {}
         self.hook_timeout = timedelta(seconds=10)

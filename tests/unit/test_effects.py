@@ -49,6 +49,7 @@ UNNAMED = {
     "app/credentials.py:api_token": "a temporary file",
     "app/credentials.py:write_private": "a temporary file",
     "app/doctor.py:_run": "asks for a version",
+    "app/github.py:graphql": "its callers name what they have it do",
     "app/github.py:_graphql": "its callers name what they have it do",
     "app/github_people.py:token_of": "asks who somebody is",
     "app/inbox.py:_commit": "commit.put",

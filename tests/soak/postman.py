@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.demo.github import webhooks
+from app.demo.github import World, webhooks
 from app.demo.github.model import HookDelivery
 from tests.fakes.house import House
 
@@ -27,9 +27,7 @@ class Postman:
     dice: random.Random
     bag: list[Letter] = field(default_factory=list)
     sent: int = 0
-    acknowledged: set[str] = field(default_factory=set)
     duplicates: int = 0
-    lost: set[str] = field(default_factory=set)
     _known: dict[str, HookDelivery] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -43,9 +41,7 @@ class Postman:
         self._known[guid] = next(one for one in reversed(self.house.world.deliveries.values()) if one.guid == guid)
         letter = Letter(guid, body, headers)
         chance = self.dice.random()
-        if chance < 0.05:
-            self.lost.add(guid)
-        else:
+        if chance >= 0.05:  # else it is never sent
             self.bag += [letter] * (2 if chance < 0.25 else 1)
             self.duplicates += chance < 0.25
         raise OSError("it is on its way, perhaps")
@@ -73,19 +69,24 @@ class Postman:
         url = self.house.world.apps[self.house.app_id].hook_url or ""
         code, headers, text = await self._hand_over(url, letter.body, letter.headers)
         if code == 202:
-            self.acknowledged.add(letter.guid)
             delivery = self._known[letter.guid]
             delivery.status, delivery.status_code = "OK", code
         return code, headers, text
 
-    def failed(self) -> list[HookDelivery]:
-        """What GitHub knows that we never acknowledged."""
-        return [delivery for guid, delivery in self._known.items() if guid not in self.acknowledged]
 
-    async def deliver_again(self) -> int:
-        """Have GitHub deliver again what failed, as the service's reconciliation asks for; gives how many."""
-        failed = self.failed()
-        for delivery in failed:
-            webhooks.redeliver(self.house.world, delivery)
-        await self.house.world.settled()
-        return len(failed)
+def failed(world: World) -> list[HookDelivery]:
+    """The last attempt of every webhook that was never acknowledged, as GitHub's list of deliveries has it."""
+    heard = {one.guid for one in world.deliveries.values() if one.status_code == 202}
+    return list({one.guid: one for one in world.deliveries.values() if one.guid not in heard}.values())
+
+
+async def deliver_again(world: World) -> int:
+    """Have GitHub deliver again what failed, as the service's own reconciliation is to ask for; gives how many.
+
+    This stands in for that reconciliation, and goes when it is there.
+    """
+    again = failed(world)
+    for delivery in again:
+        webhooks.redeliver(world, delivery)
+    await world.settled()
+    return len(again)

@@ -10,11 +10,10 @@ import aiohttp
 import pytest
 
 from app.demo.model import Script
-from app.demo.replies import Hang
-from tests.fakes.house import House, house
+from tests.fakes.house import House, done, house, waits
 from tests.figures import Figure
 from tests.soak.crowd import Crowd, Owed
-from tests.soak.postman import Postman
+from tests.soak.postman import Postman, deliver_again, failed
 
 PROGRAM = ("-m", "tests.soak.service")
 SETTLED_SECONDS = 60.0
@@ -34,7 +33,7 @@ async def _soak(count: int, every: int, figure: Figure, dice: random.Random) -> 
     """One run holds the only slot and the others wait in line: the agents are not what is tried here."""
     async with house(separate=True, program=PROGRAM, environ={"CCO_MAX_RUNS": "1"}, contracts=False) as it:
         it.world.limit, it.world.requests_per_hour = None, 10**9
-        it.model.learn("", Script([[Hang()]]))
+        it.model.learn("", Script([[waits()], [done()]]))
         postman, crowd = Postman(it, dice), Crowd(it, dice)
         started, kills = time.monotonic(), 0
         while len(it.world.deliveries) < count:
@@ -51,9 +50,9 @@ async def _soak(count: int, every: int, figure: Figure, dice: random.Random) -> 
         await postman.deliver()
         distinct = len(it.world.deliveries)
         # What was never acknowledged is found by the service's reconciliation; until that is there, we stand in for it.
-        unheard = [one.guid for one in postman.failed()]
-        again = await postman.deliver_again()
-        assert postman.acknowledged >= set(unheard)
+        unheard = {one.guid for one in failed(it.world)}
+        again = await deliver_again(it.world)
+        assert not unheard & {one.guid for one in failed(it.world)}
         intake = time.monotonic() - started
 
         owed = await _settled(crowd, it)

@@ -210,6 +210,19 @@ async def test_what_was_not_said_is_said_after_a_restart_however_many_came_since
     assert await store.unsaid("another") == task_ids[::-1]
 
 
+async def test_what_happened_while_nobody_told_of_it_is_said_at_the_next_start(store: Store) -> None:
+    """It was told of before, and is told of again, as it stands now."""
+    before, after, time = Board("board"), Board("board"), Time()
+    time.now = changes.now()
+    task_id = await submit(store)
+    async with reporting(store, time, before):
+        await until(lambda: len(before.said) == 1)
+    await use(store, task_id, "ls")
+    async with reporting(store, time, after):
+        await until(lambda: len(after.said) == 1)
+    assert after.said == ["octo/hello#42 running ls None"]
+
+
 async def test_one_that_hangs_or_breaks_delays_nobody(store: Store) -> None:
     """Each reporter is on its own."""
     slow, broken, good, time = Board("slow", gate=asyncio.Event()), Board("broken"), Board("good"), Time()

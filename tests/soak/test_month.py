@@ -159,7 +159,8 @@ class Month:
         self.commands.append((issue, await self.it.world.act("alice").comment(issue, text)))
 
     def _is_done(self, wish: Wish) -> bool:
-        return "Done" in self.it.status(wish.issue).split("\n")[1:2][0] if self.it.status(wish.issue) else False
+        """As the living comment's headline has it."""
+        return "\n### Done" in self.it.status(wish.issue)
 
     # The weather
 

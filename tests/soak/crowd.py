@@ -147,7 +147,7 @@ class Crowd:
             if wanted and states.get(f"{number}") not in {"queued", "running", "starting"}:
                 lost.append(f"#{number} is {states.get(f'{number}')}")
             if number in self.withdrawn and states.get(f"{number}", "stopped") != "stopped":
-                lost.append(f"the end of #{number}")
+                lost.append(f"#{number} was withdrawn and is {states[f'{number}']}")
             if number in self.refused:
                 one_of(f"#{number} refusal", len(self._said(issue)) - self._answers(issue))
         for issue, comment in self.commands:

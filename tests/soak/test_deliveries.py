@@ -1,6 +1,7 @@
 """Ten thousand webhooks, doubled, shuffled, some never sent, the service killed again and again: one of everything."""
 
 import asyncio
+import os
 import random
 import signal
 import time
@@ -10,7 +11,8 @@ import aiohttp
 import pytest
 
 from app.demo.model import Script
-from tests.fakes.house import House, done, house, waits
+from app.demo.replies import Hang
+from tests.fakes.house import House, house
 from tests.figures import Figure
 from tests.soak.crowd import Crowd, Owed
 from tests.soak.postman import Postman, deliver_again, failed
@@ -33,7 +35,7 @@ async def _soak(count: int, every: int, figure: Figure, dice: random.Random) -> 
     """One run holds the only slot and the others wait in line: the agents are not what is tried here."""
     async with house(separate=True, program=PROGRAM, environ={"CCO_MAX_RUNS": "1"}, contracts=False) as it:
         it.world.limit, it.world.requests_per_hour = None, 10**9
-        it.model.learn("", Script([[waits()], [done()]]))
+        it.model.learn("", Script([[Hang()]]))
         postman, crowd = Postman(it, dice), Crowd(it, dice)
         started, kills = time.monotonic(), 0
         while len(it.world.deliveries) < count:
@@ -70,7 +72,8 @@ async def _soak(count: int, every: int, figure: Figure, dice: random.Random) -> 
         figure("settled after the last one", settled, "s")
         assert owed == Owed((), ())
         await it.end(it.services[-1], signal.SIGTERM)
-        it.let_go()
+        for pid in it.agents():
+            os.kill(pid, signal.SIGKILL)
 
 
 async def _kill(it: House) -> None:

@@ -205,16 +205,16 @@ class Month:
     # The operator
 
     async def restart(self) -> None:
-        """An upgrade, a crash, or the whole machine; at whatever moment, for a minute or an hour."""
+        """By turns an upgrade, a crash, and the whole machine; at whatever moment, for a minute or an hour."""
         await asyncio.sleep(self.dice.uniform(0, 1.5))
+        service, kind = self.it.services[-1], self.restarts % 3
         self.restarts += 1
-        service, chance = self.it.services[-1], self.dice.random()
-        if chance < 0.4:
+        if kind == 0:
             assert await self.it.end(service, signal.SIGTERM) == 0, service.log.read_text()
         else:
             self.kills += 1
             await self.it.end(service, signal.SIGKILL)
-        if chance > 0.8:
+        if kind == 2:
             self.deaths += 1
             for pid in self._processes():
                 with suppress(ProcessLookupError):

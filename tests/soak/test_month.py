@@ -60,7 +60,7 @@ async def _live(days: int, restarts: int, figure: Figure, tmp_path: Path, dice: 
         figure("webhooks lost on the way", month.lost, "")
         figure("not served, or doubled", len(wrong), "")
         figure("took", time.monotonic() - started, "s")
-        assert not wrong
+        assert not wrong, wrong
 
 
 @dataclass

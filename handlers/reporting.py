@@ -85,7 +85,7 @@ class Reporting:
         try:
             while True:
                 bell.clear()
-                seen = await self._note_changes(seen, known)
+                seen = await self._note_changes(reporter, seen, known)
                 for task_id, memory in list(known.items()):
                     if memory.due is not None and memory.due <= self.now():
                         await self._say(reporter, task_id, memory)
@@ -111,21 +111,22 @@ class Reporting:
     async def _sleep_until(self, moment: datetime) -> None:
         await self.sleep(max(0.0, (moment - self.now()).total_seconds()))
 
-    async def _note_changes(self, seen: _Seen, known: dict[TaskId, _Memory]) -> _Seen:
+    async def _note_changes(self, reporter: Reporter, seen: _Seen, known: dict[TaskId, _Memory]) -> _Seen:
         """Tasks with new events are looked at now, and those in line a little later: they may have moved up."""
         changed: set[TaskId] = set()
         event, line, now = seen.event, seen.line, self.now()
         while events := await self.store.events(after=event):
             changed.update(one.task_id for one in events)
             event = events[-1].id
-        due = dict.fromkeys(changed, now)
-        if changed and line <= now:  # else they are looked at soon
-            line = now + LINE
-            due = dict.fromkeys(await self.store.in_line(), line) | due
-        for task_id, when in due.items():
+        for task_id in changed:
             memory = known.setdefault(task_id, _Memory(None))
             if memory.failures == 0:  # else it is put off, and looked at then
-                memory.due = when if memory.due is None else min(when, memory.due)
+                memory.due = now
+        if changed and line <= now:  # else they are looked at soon
+            line = now + LINE
+            for task_id in await self.store.in_line(reporter.name):
+                memory = known.setdefault(task_id, _Memory(None))
+                memory.due = memory.due or line
         return _Seen(event, line)
 
     async def _say(self, reporter: Reporter, task_id: TaskId, memory: _Memory) -> None:

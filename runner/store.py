@@ -274,12 +274,14 @@ class Store:
         """All that have not ended, in the order they were asked for."""
         return [run_of(row) for row in await self._all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")]  # noqa: S608  (a constant)
 
-    async def in_line(self) -> list[TaskId]:
-        """The tasks whose run waits for a slot, the next one first."""
-        return [
-            TaskId(row["task_id"])
-            for row in await self._all(f"SELECT task_id FROM runs WHERE {changes.IN_LINE} ORDER BY id")  # noqa: S608  (a constant)
-        ]
+    async def in_line(self, reporter: str) -> list[TaskId]:
+        """Tasks that this reporter has spoken of and whose run waits for a slot, the next one first."""
+        rows = await self._all(
+            "SELECT runs.task_id FROM runs JOIN receipts ON receipts.task_id = runs.task_id AND reporter = ?"  # noqa: S608  (a constant)
+            f" WHERE {changes.IN_LINE} ORDER BY runs.id",
+            reporter,
+        )
+        return [TaskId(row["task_id"]) for row in rows]
 
     async def repositories(self) -> list[Repository]:
         """Each in which there is a task, as the latest of its tasks knows it."""

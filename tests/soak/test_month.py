@@ -279,8 +279,9 @@ class Month:
                 found.append(f"{name} has {len(statuses)} status comments")
                 continue
             if wish.withdrawn:
-                if statuses and "Stopped" not in statuses[0].body:
-                    found.append(f"{name} was not stopped: {statuses[0].body}")
+                # Where the webhook that says so was lost for long, it may have come to an end before we knew.
+                if statuses and not any(f"\n### {end}" in statuses[0].body for end in ("Stopped", "Done", "Gave up")):
+                    found.append(f"{name} has not ended: {statuses[0].body}")
                 if pulls := self.it.pulls(wish.issue):
                     found.append(f"{name} was withdrawn and has {len(pulls)} pull requests")
             else:

@@ -14,7 +14,7 @@ import gidgethub.abc
 from cachetools import TLRUCache, TTLCache
 
 from runner.effects import effect
-from runner.errors import Refusal
+from runner.errors import Refusal, TryLater
 from runner.tasks import Repository
 
 MARGIN = timedelta(minutes=10)  # a token with less life left is not handed out: a slow push must not outlive it
@@ -127,6 +127,9 @@ class Tokens:
 
     def _refused(self, exc: gidgethub.BadRequest, repository: Repository, purpose: Purpose | None) -> Exception:
         name = repository.full_name
+        if exc.status_code == HTTPStatus.UNAUTHORIZED:
+            # What we sign is good for minutes. A machine that slept, or whose clock is wrong, will be right again.
+            return TryLater(f"GitHub does not take the App's own signature ({exc}): compare this machine's clock")
         if exc.status_code == HTTPStatus.NOT_FOUND:
             return Refusal(
                 f"The GitHub App is not installed on {name}. Install it there from {self._site}/settings/apps."

@@ -15,13 +15,13 @@ from typing import Protocol
 
 from runner.errors import TryLater
 from runner.store import Receipt, Store
-from runner.tasks import RunId, RunState, TaskId, WaitingFor
+from runner.tasks import TaskId
 from runner.view import TaskView
 
 logger = logging.getLogger(__name__)
 
-# What had not been said when the service ended is said when it is back; older tasks have long been.
-LOOK_BACK = 200
+# Whoever waits in line may have moved up when anything happens. The line is looked at this often, however long it is.
+LINE = timedelta(seconds=10)
 
 FIRST_BACKOFF = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
@@ -62,14 +62,15 @@ class _Memory:
     failures: int = 0
     saying: asyncio.Task[None] | None = None
     waits_with_edit: bool = False  # in line, with no news
+    is_changed: bool = False  # since it was last looked at whether there is news
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """How far a reporter has looked: the last event, and the active runs as they were. A move need not be an event."""
+    """How far a reporter has looked: the last event, and when those in line are looked at next."""
 
     event: int
-    active: frozenset[tuple[TaskId, RunId, RunState, WaitingFor | None]]
+    line: datetime
 
 
 @dataclass(slots=True)
@@ -90,16 +91,16 @@ class Reporting:
                 group.create_task(self._keep(reporter), name=f"reporter {reporter.name}")
 
     async def _keep(self, reporter: Reporter) -> None:
-        seen = _Seen(await self._last_event(), frozenset())
-        known = {view.task.id: _Memory(self.now()) for view in await self.store.views(limit=LOOK_BACK)}
+        seen = _Seen(await self.store.last_event(), self.now())
+        known = {task_id: _Memory(self.now()) for task_id in await self.store.unsaid(reporter.name)}
         bell = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ring(bell))
             while True:
                 bell.clear()
-                seen = await self._note_changes(seen, known)
+                seen = await self._note_changes(reporter, seen, known)
                 for task_id, memory in known.items():
-                    if memory.saying is not None and memory.waits_with_edit and memory.due is not None:
+                    if memory.waits_with_edit and memory.is_changed:
                         await self._hurry(task_id, memory)
                     if memory.saying is None and memory.due is not None and memory.due <= self.now():
                         memory.due = None
@@ -133,30 +134,28 @@ class Reporting:
     async def _sleep_until(self, moment: datetime) -> None:
         await self.sleep(max(0.0, (moment - self.now()).total_seconds()))
 
-    async def _last_event(self) -> int:
-        return max((view.last_event for view in await self.store.views(limit=LOOK_BACK)), default=0)
-
-    async def _note_changes(self, seen: _Seen, known: dict[TaskId, _Memory]) -> _Seen:
-        """Tasks with new events, or in another state, are looked at; those in line too: they may have moved up."""
+    async def _note_changes(self, reporter: Reporter, seen: _Seen, known: dict[TaskId, _Memory]) -> _Seen:
+        """Tasks with new events are looked at now, and those in line a little later: they may have moved up."""
         changed: set[TaskId] = set()
-        event = seen.event
+        event, line, now = seen.event, seen.line, self.now()
         while events := await self.store.events(after=event):
             changed.update(one.task_id for one in events)
             event = events[-1].id
-        runs = await self.store.active_runs()
-        active = {(run.task_id, run.id, run.state, run.waiting_for) for run in runs}
-        changed.update(task_id for task_id, *_ in active ^ seen.active)
-        if changed:
-            changed.update(run.task_id for run in runs if run.state is RunState.queued)
-            changed.update(run.task_id for run in runs if run.waiting_for is WaitingFor.slot)
         for task_id in changed:
             memory = known.setdefault(task_id, _Memory(None))
+            memory.is_changed = True
             if memory.failures == 0 or memory.saying is not None:  # else it is put off, and looked at then
-                memory.due = self.now()
-        return _Seen(event, frozenset(active))
+                memory.due = now
+        if changed and line <= now:  # else they are looked at soon
+            line = now + LINE
+            for task_id in await self.store.in_line(reporter.name):
+                memory = known.setdefault(task_id, _Memory(None))
+                memory.due = memory.due or line
+        return _Seen(event, line)
 
     async def _hurry(self, task_id: TaskId, memory: _Memory) -> None:
         """What waits in line as an edit is news by now: let it line up as that."""
+        memory.is_changed = False
         news = _state(await self.store.view(task_id)) != memory.said_state
         if news and memory.saying is not None and memory.waits_with_edit:
             memory.waits_with_edit = False

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -284,6 +284,15 @@ class Store:
         """All that have not ended, in the order they were asked for."""
         return [run_of(row) for row in await self._all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")]  # noqa: S608  (a constant)
 
+    async def in_line(self, reporter: str) -> list[TaskId]:
+        """Tasks that this reporter has spoken of and whose run waits for a slot, the next one first."""
+        rows = await self._all(
+            "SELECT runs.task_id FROM runs JOIN receipts ON receipts.task_id = runs.task_id AND reporter = ?"  # noqa: S608  (a constant)
+            f" WHERE {changes.IN_LINE} ORDER BY runs.id",
+            reporter,
+        )
+        return [TaskId(row["task_id"]) for row in rows]
+
     async def repositories(self) -> list[Repository]:
         """Each in which there is a task, as the latest of its tasks knows it."""
         rows = await self._all(
@@ -398,6 +407,21 @@ class Store:
         if row is None:
             return None
         return Receipt(task_id, reporter, row["digest"], row["reference"], from_text(row["at"]))
+
+    async def unsaid(self, reporter: str) -> list[TaskId]:
+        """Tasks to which something may have happened since this reporter last spoke of them, the latest first.
+
+        What it never spoke of, and may not want to, counts for a month. A receipt is written after what it is for was
+        read, so one of the same minute proves nothing.
+        """
+        rows = await self._all(
+            "SELECT id FROM tasks LEFT JOIN receipts ON receipts.task_id = tasks.id AND reporter = ?"
+            " WHERE CASE WHEN at IS NULL THEN updated_at > ?"
+            " ELSE julianday(updated_at) > julianday(at) - 1.0 / 1440 END ORDER BY id DESC",
+            reporter,
+            to_text(changes.now() - timedelta(days=30)),
+        )
+        return [TaskId(row["id"]) for row in rows]
 
     async def spent(self, day: str) -> float:
         """Dollars spent over all runs on a UTC day (`2026-11-23`)."""

@@ -112,6 +112,17 @@ async def test_a_token_that_github_no_longer_takes_is_replaced_once(ours: Ours) 
     assert len(ours.asked_for_tokens()) == 3
 
 
+@pytest.mark.parametrize("path", ["/repos/octo/hello/installation$", "/app/installations/[0-9]+/access_tokens$"])
+async def test_a_clock_that_is_wrong_for_a_while_is_weather(ours: Ours, path: str) -> None:
+    """What the App signed is out of date when it arrives, as when the machine slept: what is asked for is not lost."""
+    message = {"message": "'Expiration time' claim ('exp') must be a numeric value representing the future time"}
+    ours.world.faults.append(Fault(".*", path, 401, body=message))
+    with pytest.raises(TryLater, match="compare this machine's clock"):
+        await ours.github.of(ours.repository()).getitem("/repos/octo/hello")
+
+    assert (await ours.github.of(ours.repository()).getitem("/repos/octo/hello"))["full_name"] == "octo/hello"
+
+
 async def test_graphql_has_a_token_of_its_own_that_is_replaced_too(ours: Ours) -> None:
     api = ours.github.of(ours.repository())
     for _ in range(2):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from handlers.reporting import FIRST_BACKOFF, Reporter, Reporting
+from runner import changes
 from runner import events as happened
 from runner.errors import TryLater
 from runner.store import Receipt, Store, open_store
@@ -111,6 +112,13 @@ async def in_time(time: Time, condition: Callable[[], bool]) -> None:
     await until(passes)
 
 
+async def untold(store: Store, count: int) -> None:
+    """Wait until the board's receipts are missing for so many tasks."""
+    async with asyncio.timeout(10):
+        while len(await store.unsaid("board")) != count:
+            await asyncio.sleep(0.02)
+
+
 async def submit(store: Store, number: int = 42) -> TaskId:
     subject = Subject("github", f"github.com/1/{number}", f"octo/hello#{number}", "https://x", "Title")
     wish = Wish(TriggerKind.label, a.ANNA, "do", f"w{number}")
@@ -187,6 +195,35 @@ async def test_a_place_in_the_queue_is_told_when_others_move(store: Store) -> No
         time.forward(timedelta(minutes=1))
         await use(store, first, "ls")
         await in_time(time, lambda: "octo/hello#2 queued  0" in board.said)
+
+
+async def test_what_was_not_said_is_said_after_a_restart_however_many_came_since(store: Store) -> None:
+    """Only what was not said: nobody looks at the others."""
+    board, time = Board("board"), Time()
+    board.trouble = [ValueError("down")] * 2
+    task_ids = [await submit(store, number) for number in range(1, 300)]
+    time.now = changes.now() + timedelta(minutes=2)  # receipts of now are newer than all that happened
+    async with reporting(store, time, board):
+        await untold(store, 2)
+
+    after = Board("board")
+    async with reporting(store, time, after):
+        await untold(store, 0)
+    assert len(after.said) == 2
+    assert await store.unsaid("another") == task_ids[::-1]
+
+
+async def test_what_happened_while_nobody_told_of_it_is_said_at_the_next_start(store: Store) -> None:
+    """It was told of before, and is told of again, as it stands now."""
+    before, after, time = Board("board"), Board("board"), Time()
+    time.now = changes.now()
+    task_id = await submit(store)
+    async with reporting(store, time, before):
+        await until(lambda: len(before.said) == 1)
+    await use(store, task_id, "ls")
+    async with reporting(store, time, after):
+        await until(lambda: len(after.said) == 1)
+    assert after.said == ["octo/hello#42 running ls None"]
 
 
 async def test_one_that_hangs_or_breaks_delays_nobody(store: Store) -> None:

@@ -6,7 +6,6 @@ not use at SIGUSR1, and, with a CLOCK, lives in the time of that file (see `test
 
 import asyncio
 import ctypes
-import functools
 import gc
 import signal
 import sys
@@ -20,12 +19,10 @@ from tests.soak import clock
 def main() -> int:
     """Serve."""
     signal.signal(signal.SIGUSR1, lambda *_: _give_back_memory())
-    at_once = functools.partial(services.open_services, write_interval=timedelta(0))
-    setattr(services, "open_services", at_once)  # noqa: B010  mypy: a function is not assigned to
     if len(sys.argv) == 1:
-        return asyncio.run(services.serve(settings.load()))
+        return asyncio.run(services.serve(settings.load(), timedelta(0)))
     with clock.followed(Path(sys.argv[1])) as loop_factory, asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(services.serve(settings.load()))
+        return runner.run(services.serve(settings.load(), timedelta(0)))
 
 
 def _give_back_memory() -> None:

@@ -57,7 +57,7 @@ class Deeds:
         desk = self._desk(repository_of(payload, self._house))
         await starting.open_issue(desk, payload, number)
         submission = await starting.begin(
-            desk, payload, issue, datetime.now(UTC), OPERATOR, TriggerKind.command, _new_wish()
+            desk, payload, issue, datetime.now(UTC), OPERATOR, TriggerKind.command, _new_wish(), by_our_clock=True
         )
         return submission.task.id
 

@@ -30,7 +30,7 @@ class Purpose(Enum):
 
     api = ("issues:write", "pull_requests:write", "checks:write", "contents:read", "actions:read")
     # The mutations on pull requests want to write contents too: github.com/cli/cli/discussions/6924
-    graphql = ("pull_requests:write", "contents:write")
+    graphql = ("pull_requests:write", "contents:write", "issues:read")
     git_read = ("contents:read",)
     git_write = ("contents:write",)
 

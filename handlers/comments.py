@@ -1,18 +1,22 @@
 """Carry out `/claude …` written in a comment, a remark on code or a review; every one of them is answered."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from gidgethub import routing, sansio
 
 from handlers import answers, commands, github, policy, prompt, starting
 from handlers.commands import RESERVED, Command, Verb
 from handlers.desk import Desk
+from handlers.gathering import as_it_stood
 from handlers.github import allow
-from handlers.sanitize import visible
+from handlers.reconciling import Seen, bring_task_up_to_date, bring_up_to_date
+from handlers.sanitize import neutralise, visible
+from handlers.standing import Standing
 from runner.errors import Refusal
 from runner.tasks import Actor, Repository, Task, TriggerKind, WaitingFor
 
@@ -49,7 +53,7 @@ async def comment_created(event: sansio.Event, desk: Desk) -> None:
     if spoken is None:
         return
     await github.look_at_comment(desk.gh, spoken.repository, "issues/comments", comment["id"])
-    await _answer(desk, spoken)
+    await _answer(desk, spoken, await _said_before(desk, spoken, comment["id"]))
 
 
 @router.register("pull_request_review_comment", action="created")
@@ -84,6 +88,48 @@ async def review_submitted(event: sansio.Event, desk: Desk) -> None:
     await _answer(desk, spoken)
 
 
+async def _said_before(desk: Desk, spoken: Spoken, comment_id: int) -> list[Spoken]:
+    """Commands in earlier comments here that nobody answered: their webhooks are late, or will never come."""
+    since = await desk.store.mark(mark_of(spoken.repository))
+    if since is None:
+        return []
+    before: dict[str, Spoken] = {}
+    url = f"/repos/{spoken.repository.full_name}/issues/{spoken.number}/comments"
+    async for comment in desk.gh.getiter(f"{url}?per_page=100&since={quote(since.strftime('%Y-%m-%dT%H:%M:%SZ'))}"):
+        if github.is_ours(comment, desk.house):
+            for key in [key for key in before if comment["body"].startswith(github.answer_marker(key))]:
+                del before[key]
+        elif comment["id"] < comment_id and (found := command_of(comment, since)):
+            key, author = f"{comment['id']}", github.actor_of(comment["user"], desk.house)
+            before[key] = replace(
+                spoken,
+                key=key,
+                author=author,
+                at=github.when(comment["created_at"]),
+                commands=found,
+                message=_message_of(author),
+            )
+    return list(before.values())
+
+
+def command_of(comment: Mapping[str, Any], since: datetime) -> tuple[Command, ...]:
+    """The commands of a comment that its webhook would have brought. One that was edited is not read again."""
+    if comment["created_at"] != comment["updated_at"] or github.when(comment["created_at"]) < since:
+        return ()
+    if not policy.speaks_for_itself(comment.get("user") or {}, comment):
+        return ()
+    return commands.parse(comment.get("body") or "")
+
+
+def mark_of(repository: Repository) -> str:
+    """The mark up to which a repository's comments were looked through."""
+    return f"comments/{repository.host}/{repository.id}"
+
+
+def _message_of(author: Actor) -> Callable[[str], str]:
+    return lambda text: prompt.of_instruction(author.login, text, starting.new_boundary())
+
+
 def _heard(
     event: sansio.Event,
     desk: Desk,
@@ -107,22 +153,30 @@ def _heard(
         repository=github.repository_of(event.data["repository"], desk.house),
         payload=event.data["repository"],
         issue=issue if issue is not None and "pull_request" not in issue else None,
-        message=message or (lambda text: prompt.of_instruction(author.login, text, starting.new_boundary())),
+        message=message or _message_of(author),
     )
 
 
-async def _answer(desk: Desk, spoken: Spoken) -> None:
-    """Carry out what is asked, in order, and say in one comment what became of it."""
+async def _answer(desk: Desk, spoken: Spoken, before: Sequence[Spoken] = ()) -> None:
+    """Carry out what is asked, in order, and say in one comment what became of it; what was said `before` first."""
     marker = github.answer_marker(spoken.key)
     if await github.find_our_comment(desk.gh, desk.house, spoken.repository, spoken.number, marker, spoken.at):
         return
     allow(
         policy.may_command(spoken.author.login, await github.permission_of(desk.gh, spoken.repository, spoken.author))
     )
+    for earlier in before:
+        await github.look_at_comment(desk.gh, earlier.repository, "issues/comments", int(earlier.key))
+        try:
+            await _answer(desk, earlier)
+        except Refusal as refusal:
+            at, words = earlier.at, neutralise(str(refusal))
+            await github.answer_once(desk.gh, desk.house, earlier.repository, earlier.number, earlier.key, at, words)
     said: list[str] = []
+    seen = await _catch_up(desk, spoken)
     for number, command in enumerate(spoken.commands):
         try:
-            answer = await _carry_out(desk, spoken, command, starting.wish_id(f"{spoken.key}/{number}"))
+            answer = await _carry_out(desk, spoken, command, starting.wish_id(f"{spoken.key}/{number}"), seen)
         except Refusal as refusal:
             answer = str(refusal)
         if answer not in said:
@@ -132,27 +186,59 @@ async def _answer(desk: Desk, spoken: Spoken) -> None:
     )
 
 
-async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str) -> str:
+async def _catch_up(desk: Desk, spoken: Spoken) -> Seen | None:
+    """What was done here before it was said may not have come yet; and what was done since may have."""
+    if all(command.verb is Verb.help or command.verb in RESERVED for command in spoken.commands):
+        return None
+    if spoken.issue is not None:
+        return await bring_up_to_date(desk, spoken.payload, spoken.number)
+    task = await _task_of(desk, spoken)
+    return await bring_task_up_to_date(desk, spoken.payload, task) if task is not None else None
+
+
+async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str, seen: Seen | None) -> str:
     label = desk.house.trigger_label
     if command.verb is Verb.help:
         return answers.helping(label)
     if command.verb in RESERVED:
         return answers.not_yet(command.verb)
     task = await _task_of(desk, spoken)
-    if task is None:
-        if spoken.issue is not None and command.verb in {Verb.instruct, Verb.retry}:
-            return await _start(desk, spoken, spoken.issue, command.text, wish)
+    if task is None and (spoken.issue is None or command.verb not in {Verb.instruct, Verb.retry}):
         return await _without_task(desk, spoken)
     match command.verb:
-        case Verb.stop:
-            stopping = await desk.conductor.stop(task.id, spoken.author.login, STOPPED_BY_COMMAND)
-            return answers.STOPPING if stopping else answers.NOTHING_TO_STOP
-        case Verb.status:
+        case Verb.stop if task is not None:
+            return await _stop(desk, spoken, task)
+        case Verb.status if task is not None:
             return answers.status(await desk.store.view(task.id))
-        case Verb.approve | Verb.deny:
+        case Verb.approve | Verb.deny if task is not None:
             return await _decide(desk, spoken, task, command)
-        case _:
-            return await _tell(desk, spoken, task, command, wish)
+    if seen is not None and (overtaken := _overtaken(seen, spoken)) and not await desk.store.knows(wish):
+        return overtaken
+    if task is not None:
+        await starting.not_while_stopping(desk, task)
+        return await _tell(desk, spoken, task, command, wish, seen)
+    return await _start(desk, spoken, seen, command.text, wish)
+
+
+def _overtaken(seen: Seen, spoken: Spoken) -> str | None:
+    """It came late: what it began would have been ended since. A closed issue has words of its own."""
+    withdrawn = seen.withdrawn_since(spoken.at)
+    if withdrawn is None or (seen.issue is not None and seen.issue["state"] != "open"):
+        return None
+    return answers.overtaken(withdrawn.why)
+
+
+async def _stop(desk: Desk, spoken: Spoken, task: Task) -> str:
+    """End what was asked for before this was said."""
+    view = await desk.store.view(task.id)
+    if not view.state.is_active:
+        ended_at = view.run.ended_at
+        was_this = view.run.stop_asked_by == spoken.author.login and ended_at is not None and ended_at >= spoken.at
+        return answers.STOPPING if was_this else answers.NOTHING_TO_STOP
+    if await desk.store.asked_last(view.run.id) > spoken.at:
+        return answers.ASKED_SINCE
+    await desk.conductor.stop(task.id, spoken.author.login, STOPPED_BY_COMMAND)
+    return answers.STOPPING
 
 
 async def _task_of(desk: Desk, spoken: Spoken) -> Task | None:
@@ -169,8 +255,9 @@ async def _without_task(desk: Desk, spoken: Spoken) -> str:
     return answers.not_ours(desk.house.trigger_label)
 
 
-async def _start(desk: Desk, spoken: Spoken, issue: Mapping[str, Any], extra: str, wish: str) -> str:
-    await starting.open_issue(desk, spoken.payload, spoken.number)
+async def _start(desk: Desk, spoken: Spoken, seen: Seen | None, extra: str, wish: str) -> str:
+    now = await starting.open_issue(desk, spoken.payload, spoken.number)
+    issue = await as_it_stood(desk, spoken.issue, now, seen.standing if seen else Standing(), spoken.at)
     submission = await starting.begin(
         desk, spoken.payload, issue, spoken.at, spoken.author, TriggerKind.command, wish, extra
     )
@@ -187,7 +274,7 @@ async def _decide(desk: Desk, spoken: Spoken, task: Task, command: Command) -> s
     return answers.decided(allowed) if taken else answers.NOTHING_TO_DECIDE
 
 
-async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: str) -> str:
+async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: str, seen: Seen | None) -> str:
     """An instruction or a new try: to the active run, else in a new run."""
     before = await desk.store.view(task.id)
     if before.state.is_active:
@@ -195,22 +282,29 @@ async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: 
             return f"{answers.AT_WORK}\n\n{answers.status(before)}"
         message = spoken.message(command.text)
     else:
-        message = await _first_words(desk, spoken, task, command, worked=any(run.turns for run in before.runs))
-    submission = await starting.go_on(desk, task, spoken.repository, spoken.author, message, wish, command.text)
+        worked = any(run.turns for run in before.runs)
+        message = await _first_words(desk, spoken, task, command, seen, worked=worked)
+    submission = await starting.go_on(
+        desk, task, spoken.repository, spoken.author, message, wish, command.text, spoken.at
+    )
     return answers.submitted(submission, await desk.store.view(task.id), before.waiting_for)
 
 
-async def _first_words(desk: Desk, spoken: Spoken, task: Task, command: Command, *, worked: bool) -> str:
+async def _first_words(
+    desk: Desk, spoken: Spoken, task: Task, command: Command, seen: Seen | None, *, worked: bool
+) -> str:
     """What a new run begins with. Claude knows the task, unless it never worked on it or begins on a new branch."""
     allow(policy.may_work_in(spoken.payload))
     number = task.subject.number if task.subject.source == "github" else None
     if number is not None:
         await starting.open_issue(desk, spoken.payload, number)
+    over = starting.is_over(task)
+    issue: Mapping[str, Any] | None = None
+    if (over or not worked) and spoken.issue is not None and seen is not None and seen.issue is not None:
+        issue = await as_it_stood(desk, spoken.issue, seen.issue, seen.standing, spoken.at)
     again = await starting.begin_again_if_over(desk, task)
-    if (again or not worked) and spoken.issue is not None:
-        return await starting.first_message(
-            desk, spoken.repository, spoken.issue, spoken.at, spoken.author, command.text
-        )
+    if (again or not worked) and issue is not None:
+        return await starting.first_message(desk, spoken.repository, issue, spoken.at, spoken.author, command.text)
     if again or not worked:
         return await _as_first_asked(desk, task, spoken.message(command.text) if command.text else "")
     if command.verb is Verb.retry:

@@ -56,6 +56,7 @@ class Tokens:
         self._site = site
         self._on_new = on_new
         self._tokens: TLRUCache[tuple[int | str, Purpose], Token] = TLRUCache(KEPT, ttu=_until, timer=time.monotonic)
+        self._lists: TLRUCache[int, Token] = TLRUCache(KEPT, ttu=_until, timer=time.monotonic)
         self._installations: TTLCache[int | str, int] = TTLCache(KEPT, INSTALLATION_SECONDS, timer=time.monotonic)
         self._flying: dict[object, asyncio.Task[Any]] = {}
 
@@ -65,6 +66,22 @@ class Tokens:
         kept = self._tokens.get(key)
         if kept is None:
             kept = await self._once(key, lambda: self._new(repository, purpose))
+        return kept.value
+
+    async def of_installation(self, installation: int) -> str:
+        """A token that sees which repositories an installation has, and may nothing else."""
+        kept = self._lists.get(installation)
+        if kept is None:
+            with effect("http.list-token"):
+                answer = await self._app.post(
+                    "/app/installations/{installation_id}/access_tokens",
+                    {"installation_id": str(installation)},
+                    data={"permissions": {"metadata": "read"}},
+                )
+            value = str(answer["token"])
+            self._on_new(value)
+            kept = Token(value, _seconds(datetime.fromisoformat(answer["expires_at"]), datetime.now(UTC)))
+            self._lists[installation] = kept
         return kept.value
 
     async def installation(self, repository: Repository) -> int:

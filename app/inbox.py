@@ -58,6 +58,10 @@ class Inbox:
             self._arrived.set()
         return found
 
+    def is_at_work_on(self, repository_id: int, number: int) -> bool:
+        """Whether a delivery about this issue or pull request is being handled, or waits for its turn."""
+        return f"github/{repository_id}/{number}" in self._lanes
+
     async def drain(self) -> None:
         """Hand on whatever is stored and not handled, until cancelled."""
         async with asyncio.TaskGroup() as lanes:

@@ -26,11 +26,13 @@ from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
 from app.deeds import Deeds
+from app.finds import Finds
 from app.github import GitHub, open_github
 from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
 from app.live import Live
+from app.reconciling import Reconciler
 from app.settings import make_home
 from app.settings_model import Settings
 from app.slack import open_slack
@@ -164,12 +166,32 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         entrance = Entrance(token, settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         people = People(github.of, house.host, _now)
-        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
+        finds, listening = Finds(), asyncio.Event()
+        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, finds)
+        reconciler = Reconciler(
+            github,
+            store,
+            inbox,
+            lambda repository: Desk(github.of(repository), conductor, store, house),
+            house,
+            finds,
+            timedelta(seconds=settings.reconcile.seconds),
+            write_interval,
+            _now,
+        )
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
-            _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
+            _working(
+                failed,
+                conductor.run(),
+                inbox.drain(),
+                Reporting(store, reporters, _now).run(),
+                live.run(),
+                reconciler.run(listening),
+            )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
+        listening.set()
         base_url = settings.model_copy(update={"port": port}).base_url
         here = web.loopback_url(settings.host, port)
         link = here and entrance.link(here)
@@ -273,6 +295,7 @@ def _server(
     deeds: Deeds,
     people: People,
     with_github: WithGitHub | None,
+    finds: Finds,
 ) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
@@ -299,7 +322,7 @@ def _server(
 
     async def measured() -> dict[str, float]:
         states = {f'cco_runs{{state="{state}"}}': float(n) for state, n in (await store.counts()).items()}
-        return {"cco_inbox_depth": float(await store.deliveries.depth()), **states}
+        return {"cco_inbox_depth": float(await store.deliveries.depth()), **states, **finds.samples()}
 
     web.add_health(app, ready, measured)
     return app

@@ -51,7 +51,7 @@ async def _say(event: sansio.Event, desk: Desk, refusal: Refusal) -> None:
     """Where the person spoke, once."""
     data: dict[str, Any] = event.data
     place = data.get("issue") or data.get("pull_request")
-    if place is None:
+    if place is None or event.event == reconciling.EVENT:  # nobody spoke
         logger.info("refused %s %s: %s", event.event, event.delivery_id, refusal)
         return
     repository = github.repository_of(data["repository"], desk.house)

@@ -76,13 +76,22 @@ class Follow:
 
     pull_request: PullRequest
 
+    @property
+    def name(self) -> str:
+        return f"{self.pull_request.state}-{'draft' if self.pull_request.draft else 'ready'}"
+
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The active run is to end, on behalf of `by`."""
+    """The active run is to end, on behalf of `by`. `number` is GitHub's own for what they did."""
 
+    number: int
     by: str
     why: str
+
+    @property
+    def name(self) -> str:
+        return f"end-{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,10 @@ class Begin:
     """The label stands and was not answered."""
 
     labelled: Labelled
+
+    @property
+    def name(self) -> str:
+        return f"label-{self.labelled.labelling.number}"
 
 
 Step = Follow | End | Begin
@@ -119,10 +132,10 @@ def _has_changed(ours: PullRequest, now: PullRequest) -> bool:
 
 def _end(known: Known, seen: Seen) -> End | None:
     if seen.is_gone:
-        return End("GitHub", ISSUE_GONE)
+        return End(0, "GitHub", ISSUE_GONE)
     for withdrawn in (seen.pull_request_over, seen.standing.withdrawn):
         if withdrawn and known.asked_at and withdrawn.is_later_than(known.asked_at, known.answered):
-            return End(withdrawn.by, withdrawn.why)
+            return End(withdrawn.number, withdrawn.by, withdrawn.why)
     return None
 
 
@@ -245,7 +258,7 @@ async def _act(
         match step:
             case Follow(pull_request) if known.task is not None:
                 await desk.store.follow_pull_request(known.task.id, pull_request)
-            case End(by, why) if known.task is not None:
+            case End(_, by, why) if known.task is not None:
                 await desk.conductor.stop(known.task.id, by, why)
             case Begin(labelled) if number is not None and seen.issue is not None:
                 await _begin(desk, payload, seen.issue, seen.standing, labelled, picture)

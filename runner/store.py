@@ -296,6 +296,13 @@ class Store:
         """All that have not ended, in the order they were asked for."""
         return [run_of(row) for row in await self._all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")]  # noqa: S608  (a constant)
 
+    async def active_tasks(self) -> list[Task]:
+        """Those with a run that has not ended."""
+        rows = await self._all(
+            f"SELECT tasks.* FROM tasks JOIN runs ON runs.task_id = tasks.id WHERE {ACTIVE} ORDER BY tasks.id"  # noqa: S608  (a constant)
+        )
+        return [task_of(row) for row in rows]
+
     async def repositories(self) -> list[Repository]:
         """Each in which there is a task, as the latest of its tasks knows it."""
         rows = await self._all(

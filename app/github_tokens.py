@@ -56,7 +56,6 @@ class Tokens:
         self._site = site
         self._on_new = on_new
         self._tokens: TLRUCache[tuple[int | str, Purpose], Token] = TLRUCache(KEPT, ttu=_until, timer=time.monotonic)
-        self._lists: TLRUCache[int, Token] = TLRUCache(KEPT, ttu=_until, timer=time.monotonic)
         self._installations: TTLCache[int | str, int] = TTLCache(KEPT, INSTALLATION_SECONDS, timer=time.monotonic)
         self._flying: dict[object, asyncio.Task[Any]] = {}
 
@@ -69,20 +68,16 @@ class Tokens:
         return kept.value
 
     async def of_installation(self, installation: int) -> str:
-        """A token that sees which repositories an installation has, and may nothing else."""
-        kept = self._lists.get(installation)
-        if kept is None:
-            with effect("http.list-token"):
-                answer = await self._app.post(
-                    "/app/installations/{installation_id}/access_tokens",
-                    {"installation_id": str(installation)},
-                    data={"permissions": {"metadata": "read"}},
-                )
-            value = str(answer["token"])
-            self._on_new(value)
-            kept = Token(value, _seconds(datetime.fromisoformat(answer["expires_at"]), datetime.now(UTC)))
-            self._lists[installation] = kept
-        return kept.value
+        """A new token that sees which repositories an installation has by now, and may nothing else."""
+        with effect("http.list-token"):
+            answer = await self._app.post(
+                "/app/installations/{installation_id}/access_tokens",
+                {"installation_id": str(installation)},
+                data={"permissions": {"metadata": "read"}},
+            )
+        value = str(answer["token"])
+        self._on_new(value)
+        return value
 
     async def installation(self, repository: Repository) -> int:
         """The number of the installation that may see the repository."""

@@ -1,34 +1,25 @@
 """However webhooks come (shuffled, twice, or not at all), we end where we would if each had come at once."""
 
-import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
-from gidgethub import sansio
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 from app.demo.github import bare
 from app.demo.github.model import Comment, Issue
 from app.demo.github.model import Repository as There
-from app.finds import Finds
-from app.inbox import Inbox
-from app.reconciling import Reconciler
-from handlers.desk import Desk
-from handlers.dispatch import dispatch
-from handlers.github import answer_marker, repository_of
+from handlers.github import answer_marker
 from handlers.publishing import GitHubForge
 from runner.deliveries import Delivery
 from runner.events import BranchPushed, PullRequestOpened
-from runner.tasks import Outcome, Repository, RunState, Task
-from tests.fakes.desk import Office, idle_conductor, later
+from runner.tasks import Outcome, RunState, Task
+from tests.fakes.desk import Office, later
 from tests.fakes.github import Clock
+from tests.fakes.reconciling import Scene, delivery_of, scene
 
 NAMES = count(1)
 ON_THE_PULL_REQUEST = 2
@@ -49,7 +40,7 @@ class Place:
         found = [one for one in self.office.world.deliveries.values() if one.repository is self.there]
         found = [one for one in found if one.guid not in self.seen]
         self.seen.update(one.guid for one in found)
-        return [_delivery(one.guid, one.event, one.payload) for one in found]
+        return [delivery_of(one.guid, one.event, one.payload) for one in found]
 
     async def task(self, issue: Issue) -> Task | None:
         return await self.office.store.task_of("github", f"github.com/{self.there.id}/{issue.number}")
@@ -102,89 +93,31 @@ async def act(place: Place, what: str, number: int, text: str) -> None:
             pass
 
 
-@dataclass
-class Scene:
-    """Two places alike, our inbox at work, and the reconciler at hand."""
-
-    office: Office
-    inbox: Inbox
-    reconciler: Reconciler
-    finds: Finds
-    begun: datetime
-
-    async def settled(self) -> None:
-        async with asyncio.timeout(60):
-            while await self.office.store.deliveries.depth():
-                await asyncio.sleep(0.005)
-        assert await self.office.store.deliveries.parked() == []
-
-    async def deliver(self, *deliveries: Delivery) -> None:
-        for delivery in deliveries:
-            await self.inbox.put(delivery)
-        await self.settled()
-
-    async def reconcile(self) -> None:
-        await self.reconciler.round(self.begun)
-        await self.settled()
-
-    async def place(self) -> Place:
-        """A repository where one issue is done, with its pull request ready, and another was just opened."""
-        office = self.office
-        anna, name = office.world.act("anna"), f"octo/place-{next(NAMES)}"
-        there = await office.world.add_repository(name, files={"README.md": "Hello\n"}, permissions={"anna": "write"})
-        issues = [await anna.open_issue(there, title) for title in ("Done", "Fresh")]
-        place = Place(office, there, issues)
-        await anna.label(issues[0], "claude")
-        await self.deliver(*place.fresh())
-        task = await place.task(issues[0])
-        assert task is not None
-        store, run = office.store, await office.store.active_run(task.id)
-        assert run is not None
-        sha = await _push(there, task.branch)
-        for state in (RunState.starting, RunState.running, RunState.publishing):
-            await store.move(run.id, state)
-        await store.record(task.id, BranchPushed(task.branch, sha, 1, 1, 1, 1), run_id=run.id)
-        forge = GitHubForge(office.github.of, office.house)
-        opened = await forge.open_pull_request(await store.view(task.id))
-        await store.record(task.id, PullRequestOpened(opened.number, opened.url), run_id=run.id)
-        await forge.mark_ready(await store.view(task.id))
-        await store.settle(run.id, Outcome.delivered, "")
-        await self.deliver(*place.fresh())
-        later(office, 2)
-        return place
-
-
-@asynccontextmanager
-async def scene(office: Office) -> AsyncIterator[Scene]:
-    conductor = idle_conductor(office.store)
-
-    def desk_of(repository: Repository) -> Desk:
-        return Desk(office.github.of(repository), conductor, office.store, office.house)
-
-    async def hand_on(delivery: Delivery) -> None:
-        payload = json.loads(delivery.body)
-        desk = desk_of(repository_of(payload["repository"], office.house))
-        await dispatch(sansio.Event(payload, event=delivery.event, delivery_id=delivery.delivery_id), desk)
-
-    inbox, finds, begun = Inbox(office.store.deliveries, hand_on), Finds(), office.world.now()
-    reconciler = Reconciler(
-        office.github,
-        office.store,
-        inbox,
-        desk_of,
-        office.house,
-        finds,
-        timedelta(seconds=1),
-        timedelta(0),
-        office.world.now,
-    )
-    working = asyncio.create_task(inbox.drain())
-    try:
-        yield Scene(office, inbox, reconciler, finds, begun)
-    finally:
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
+async def made(it: Scene) -> Place:
+    """A repository where one issue is done, with its pull request ready, and another was just opened."""
+    office = it.office
+    anna, name = office.world.act("anna"), f"octo/place-{next(NAMES)}"
+    there = await office.world.add_repository(name, files={"README.md": "Hello\n"}, permissions={"anna": "write"})
+    issues = [await anna.open_issue(there, title) for title in ("Done", "Fresh")]
+    place = Place(office, there, issues)
+    await anna.label(issues[0], "claude")
+    await it.deliver(*place.fresh())
+    task = await place.task(issues[0])
+    assert task is not None
+    store, run = office.store, await office.store.active_run(task.id)
+    assert run is not None
+    sha = await _push(there, task.branch)
+    for state in (RunState.starting, RunState.running, RunState.publishing):
+        await store.move(run.id, state)
+    await store.record(task.id, BranchPushed(task.branch, sha, 1, 1, 1, 1), run_id=run.id)
+    forge = GitHubForge(office.github.of, office.house)
+    opened = await forge.open_pull_request(await store.view(task.id))
+    await store.record(task.id, PullRequestOpened(opened.number, opened.url), run_id=run.id)
+    await forge.mark_ready(await store.view(task.id))
+    await store.settle(run.id, Outcome.delivered, "")
+    await it.deliver(*place.fresh())
+    later(office, 2)
+    return place
 
 
 DEEDS = st.one_of(
@@ -218,8 +151,9 @@ async def test_the_end_is_the_same_in_any_order(
     """The same story twice: here each webhook comes at once, there shuffled, some twice and some never."""
     assert isinstance(office.world.clock, Clock)
     office.world.clock.at = datetime.now(UTC).replace(microsecond=0)  # each example lets some minutes go by
+    office.world.limit = None  # and so a limit by the minute means nothing
     async with scene(office) as it:
-        here, there = await it.place(), await it.place()
+        here, there = await made(it), await made(it)
         await it.reconcile()
         before = dict(it.finds.counts)
         for deed in story:
@@ -245,10 +179,6 @@ async def test_the_end_is_the_same_in_any_order(
         assert it.finds.counts == before, "nothing is found twice"
         for place in (here, there):
             office.world.delete_repository(place.there.full_name)
-
-
-def _delivery(guid: str, event: str, payload: dict[str, Any]) -> Delivery:
-    return Delivery("github", "1", guid, event, json.dumps(payload).encode(), datetime.now(UTC))
 
 
 async def _push(there: There, branch: str) -> str:

@@ -66,6 +66,7 @@ class Reconciler:
         self._looked: dict[int, datetime] = {}  # when each repository was looked at last
         self._whole: dict[int, datetime] = {}  # and when as a whole
         self._turn = 0
+        self._handed_on: set[tuple[int, int]] = set()  # in this round: repositories' ids, and numbers in them
 
     async def run(self, listening: asyncio.Event) -> None:
         """Until cancelled: a round at the start, then one every so often, and the delivery list five times as often."""
@@ -85,6 +86,7 @@ class Reconciler:
 
     async def round(self, begun: datetime) -> None:
         """Look at all repositories of all installations, or at some of them where there are very many."""
+        self._handed_on.clear()
         active, proposed = await self._store.active_tasks(), await self._store.with_pull_request()
         ours: dict[int, list[Task]] = {}
         for task in {one.id: one for one in [*active, *proposed]}.values():
@@ -124,7 +126,7 @@ class Reconciler:
         changed = await self._changed_pull_requests(desk, repository, tasks, at_work)
         numbers |= {one.subject.number or 0 for one in about_issues if one.id in changed}
         for number in sorted(numbers):
-            if not self._inbox.is_at_work_on(repository.id, number):
+            if not self._is_busy(repository, number):
                 steps = await reconciling.differences(desk, payload, number)
                 await self._hand_on(payload, {"issue": {"number": number}}, steps, f"{repository.full_name}#{number}")
         for task in tasks:
@@ -168,7 +170,7 @@ class Reconciler:
         async for comment in desk.gh.getiter(f"{url}&since={_text(mark)}"):
             if command_of(comment, begun):
                 number = int(str(comment["issue_url"]).rpartition("/")[2])
-                if self._inbox.is_at_work_on(repository.id, number):
+                if self._is_busy(repository, number):
                     waits = True  # perhaps it is this one's webhook
                 else:
                     await self._command(desk, payload, repository, number, comment)
@@ -185,6 +187,7 @@ class Reconciler:
             return
         issue = await desk.gh.getitem(f"/repos/{repository.full_name}/issues/{number}")
         body = {"action": "created", "issue": issue, "comment": comment, "sender": comment["user"]}
+        self._handed_on.add((repository.id, number))
         if await self._put("issue_comment", f"comment/{comment['id']}", {**body, "repository": payload}):
             self._finds.count("command")
             log.info("found a command that no webhook brought: %s", comment["html_url"])
@@ -201,6 +204,7 @@ class Reconciler:
             return
         number, found = next(iter(about.values()))["number"], "+".join(step.name for step in steps)
         guid = f"{payload['id']}/{number}/{found}/{self._hour()}"
+        self._handed_on.add((int(payload["id"]), number))
         if not await self._put(reconciling.EVENT, guid, {"action": "looked", **about, "repository": payload}):
             return
         for step in steps:
@@ -214,6 +218,12 @@ class Reconciler:
                 case Follow(pull_request):
                     self._finds.count("pull_request")
                     log.info("found that pull request #%d of %s was changed", pull_request.number, key)
+
+    def _is_busy(self, repository: Repository, number: int) -> bool:
+        """Whether a webhook about it is being handled: what comes of that is not known yet."""
+        if (repository.id, number) in self._handed_on:
+            return False  # that is ours, and the next one waits for it
+        return self._inbox.is_at_work_on(repository.id, number)
 
     async def _put(self, event: str, guid: str, body: Mapping[str, Any]) -> bool:
         return await self._inbox.put(Delivery("github", HOOK, guid, event, orjson.dumps(body), self._now()))

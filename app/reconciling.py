@@ -18,9 +18,9 @@ from app.github import GitHub
 from app.inbox import Inbox
 from app.redelivering import Redelivering
 from handlers import reconciling
-from handlers.comments import command_of, mark_of
 from handlers.desk import Desk, House
 from handlers.github import answer_marker, find_our_comment, repository_of, when
+from handlers.hearing import command_of, mark_of
 from handlers.reconciling import Begin, End, Follow, Step
 from runner.deliveries import Delivery
 from runner.errors import Refusal, TryLater
@@ -126,7 +126,7 @@ class Reconciler:
         changed = await self._changed_pull_requests(desk, repository, tasks, at_work)
         numbers |= {one.subject.number or 0 for one in about_issues if one.id in changed}
         for number in sorted(numbers):
-            if not self._is_busy(repository, number):
+            if not await self._is_busy(repository, number):
                 steps = await reconciling.differences(desk, payload, number)
                 await self._hand_on(payload, {"issue": {"number": number}}, steps, f"{repository.full_name}#{number}")
         for task in tasks:
@@ -170,7 +170,7 @@ class Reconciler:
         async for comment in desk.gh.getiter(f"{url}&since={_text(mark)}"):
             if command_of(comment, begun):
                 number = int(str(comment["issue_url"]).rpartition("/")[2])
-                if self._is_busy(repository, number):
+                if await self._is_busy(repository, number):
                     waits = True  # perhaps it is this one's webhook
                 else:
                     await self._command(desk, payload, repository, number, comment)
@@ -187,7 +187,7 @@ class Reconciler:
             return
         issue = await desk.gh.getitem(f"/repos/{repository.full_name}/issues/{number}")
         body = {"action": "created", "issue": issue, "comment": comment, "sender": comment["user"]}
-        self._handed_on.add((repository.id, number))
+        await self._note(repository, number)
         if await self._put("issue_comment", f"comment/{comment['id']}", {**body, "repository": payload}):
             self._finds.count("command")
             log.info("found a command that no webhook brought: %s", comment["html_url"])
@@ -204,7 +204,7 @@ class Reconciler:
             return
         number, found = next(iter(about.values()))["number"], "+".join(step.name for step in steps)
         guid = f"{payload['id']}/{number}/{found}/{self._hour()}"
-        self._handed_on.add((int(payload["id"]), number))
+        await self._note(repository_of(payload, self._house), number)
         if not await self._put(reconciling.EVENT, guid, {"action": "looked", **about, "repository": payload}):
             return
         for step in steps:
@@ -219,11 +219,15 @@ class Reconciler:
                     self._finds.count("pull_request")
                     log.info("found that pull request #%d of %s was changed", pull_request.number, key)
 
-    def _is_busy(self, repository: Repository, number: int) -> bool:
+    async def _note(self, repository: Repository, number: int) -> None:
+        self._handed_on.add((repository.id, await self._store.issue_of(repository.host, repository.id, number)))
+
+    async def _is_busy(self, repository: Repository, number: int) -> bool:
         """Whether a webhook about it is being handled: what comes of that is not known yet."""
+        number = await self._store.issue_of(repository.host, repository.id, number)
         if (repository.id, number) in self._handed_on:
             return False  # that is ours, and the next one waits for it
-        return self._inbox.is_at_work_on(repository.id, number)
+        return await self._inbox.is_at_work_on(repository.id, number)
 
     async def _put(self, event: str, guid: str, body: Mapping[str, Any]) -> bool:
         return await self._inbox.put(Delivery("github", HOOK, guid, event, orjson.dumps(body), self._now()))

@@ -154,7 +154,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 now=_now,
             )
         )
-        inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
+        inbox = Inbox(
+            store.deliveries, _handing_on(github, conductor, store, house), partial(store.issue_of, house.host)
+        )
         reporters: list[Reporter] = [*github_reporters(github.of, house, _now)]
         if settings.slack.bot_token is not None:
             slack = await stack.enter_async_context(open_slack(settings.slack))

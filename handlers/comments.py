@@ -1,24 +1,22 @@
 """Carry out `/claude …` written in a comment, a remark on code or a review; every one of them is answered."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from gidgethub import routing, sansio
 
-from handlers import answers, commands, github, policy, prompt, starting
+from handlers import answers, github, policy, prompt, starting
 from handlers.commands import RESERVED, Command, Verb
 from handlers.desk import Desk
 from handlers.gathering import as_it_stood
 from handlers.github import allow
+from handlers.hearing import Spoken, heard, said_before, task_of
 from handlers.reconciling import Seen, bring_task_up_to_date, bring_up_to_date
 from handlers.sanitize import neutralise, visible
 from handlers.standing import Standing
 from runner.errors import Refusal
-from runner.tasks import Actor, Repository, Task, TriggerKind, WaitingFor
+from runner.tasks import Task, TriggerKind, WaitingFor
 
 logger = logging.getLogger(__name__)
 
@@ -27,33 +25,15 @@ router = routing.Router()
 STOPPED_BY_COMMAND = "/claude stop"
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A comment that holds commands. `key` names it among all that is spoken; `number` is where the answer goes.
-
-    `issue` is the webhook's picture of the issue, None on a pull request. `message` makes of a text what Claude reads.
-    """
-
-    key: str
-    number: int
-    author: Actor
-    at: datetime
-    commands: tuple[Command, ...]
-    repository: Repository
-    payload: Mapping[str, Any]
-    issue: Mapping[str, Any] | None
-    message: Callable[[str], str]
-
-
 @router.register("issue_comment", action="created")
 async def comment_created(event: sansio.Event, desk: Desk) -> None:
     """In the conversation of an issue or of a pull request. An edited comment is not read again."""
     issue, comment = event.data["issue"], event.data["comment"]
-    spoken = _heard(event, desk, comment, f"{comment['id']}", issue["number"])
+    spoken = heard(event, desk, comment, f"{comment['id']}", issue["number"])
     if spoken is None:
         return
     await github.look_at_comment(desk.gh, spoken.repository, "issues/comments", comment["id"])
-    await _answer(desk, spoken, await _said_before(desk, spoken, comment["id"]))
+    await _answer(desk, spoken, await said_before(desk, spoken, comment["id"]))
 
 
 @router.register("pull_request_review_comment", action="created")
@@ -68,12 +48,12 @@ async def remark_created(event: sansio.Event, desk: Desk) -> None:
             author["login"], text, comment["path"], line, comment.get("diff_hunk") or "", starting.new_boundary()
         )
 
-    spoken = _heard(event, desk, comment, f"remark-{comment['id']}", pull_request["number"], message)
+    spoken = heard(event, desk, comment, f"remark-{comment['id']}", pull_request["number"], message)
     if spoken is None:
         return
     await github.look_at_comment(desk.gh, spoken.repository, "pulls/comments", comment["id"])
     allow(policy.may_work_on_pull_request(pull_request))
-    await _answer(desk, spoken)
+    await _answer(desk, spoken, await said_before(desk, spoken))
 
 
 @router.register("pull_request_review", action="submitted")
@@ -81,80 +61,11 @@ async def review_submitted(event: sansio.Event, desk: Desk) -> None:
     """The text of a review. GitHub takes no reaction to one."""
     review, pull_request = event.data["review"], event.data["pull_request"]
     review = {**review, "created_at": review["submitted_at"]}
-    spoken = _heard(event, desk, review, f"review-{review['id']}", pull_request["number"])
+    spoken = heard(event, desk, review, f"review-{review['id']}", pull_request["number"])
     if spoken is None:
         return
     allow(policy.may_work_on_pull_request(pull_request))
-    await _answer(desk, spoken)
-
-
-async def _said_before(desk: Desk, spoken: Spoken, comment_id: int) -> list[Spoken]:
-    """Commands in earlier comments here that nobody answered: their webhooks are late, or will never come."""
-    since = await desk.store.mark(mark_of(spoken.repository))
-    if since is None:
-        return []
-    before: dict[str, Spoken] = {}
-    url = f"/repos/{spoken.repository.full_name}/issues/{spoken.number}/comments"
-    async for comment in desk.gh.getiter(f"{url}?per_page=100&since={quote(since.strftime('%Y-%m-%dT%H:%M:%SZ'))}"):
-        if github.is_ours(comment, desk.house):
-            for key in [key for key in before if comment["body"].startswith(github.answer_marker(key))]:
-                del before[key]
-        elif comment["id"] < comment_id and (found := command_of(comment, since)):
-            key, author = f"{comment['id']}", github.actor_of(comment["user"], desk.house)
-            before[key] = replace(
-                spoken,
-                key=key,
-                author=author,
-                at=github.when(comment["created_at"]),
-                commands=found,
-                message=_message_of(author),
-            )
-    return list(before.values())
-
-
-def command_of(comment: Mapping[str, Any], since: datetime) -> tuple[Command, ...]:
-    """The commands of a comment that its webhook would have brought. One that was edited is not read again."""
-    if comment["created_at"] != comment["updated_at"] or github.when(comment["created_at"]) < since:
-        return ()
-    if not policy.speaks_for_itself(comment.get("user") or {}, comment):
-        return ()
-    return commands.parse(comment.get("body") or "")
-
-
-def mark_of(repository: Repository) -> str:
-    """The mark up to which a repository's comments were looked through."""
-    return f"comments/{repository.host}/{repository.id}"
-
-
-def _message_of(author: Actor) -> Callable[[str], str]:
-    return lambda text: prompt.of_instruction(author.login, text, starting.new_boundary())
-
-
-def _heard(
-    event: sansio.Event,
-    desk: Desk,
-    comment: Mapping[str, Any],
-    key: str,
-    number: int,
-    message: Callable[[str], str] | None = None,
-) -> Spoken | None:
-    """What was said, if it holds a command and a person said it."""
-    found = commands.parse(comment.get("body") or "")
-    if not found or not policy.speaks_for_itself(event.data["sender"], comment):
-        return None
-    author = github.actor_of(comment["user"], desk.house)
-    issue = event.data.get("issue")
-    return Spoken(
-        key=key,
-        number=number,
-        author=author,
-        at=github.when(comment["created_at"]),
-        commands=found,
-        repository=github.repository_of(event.data["repository"], desk.house),
-        payload=event.data["repository"],
-        issue=issue if issue is not None and "pull_request" not in issue else None,
-        message=message or _message_of(author),
-    )
+    await _answer(desk, spoken, await said_before(desk, spoken))
 
 
 async def _answer(desk: Desk, spoken: Spoken, before: Sequence[Spoken] = ()) -> None:
@@ -192,7 +103,7 @@ async def _catch_up(desk: Desk, spoken: Spoken) -> Seen | None:
         return None
     if spoken.issue is not None:
         return await bring_up_to_date(desk, spoken.payload, spoken.number)
-    task = await _task_of(desk, spoken)
+    task = await task_of(desk, spoken)
     return await bring_task_up_to_date(desk, spoken.payload, task) if task is not None else None
 
 
@@ -202,7 +113,7 @@ async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str, se
         return answers.helping(label)
     if command.verb in RESERVED:
         return answers.not_yet(command.verb)
-    task = await _task_of(desk, spoken)
+    task = await task_of(desk, spoken)
     if task is None and (spoken.issue is None or command.verb not in {Verb.instruct, Verb.retry}):
         return await _without_task(desk, spoken)
     match command.verb:
@@ -239,12 +150,6 @@ async def _stop(desk: Desk, spoken: Spoken, task: Task) -> str:
         return answers.ASKED_SINCE
     await desk.conductor.stop(task.id, spoken.author.login, STOPPED_BY_COMMAND)
     return answers.STOPPING
-
-
-async def _task_of(desk: Desk, spoken: Spoken) -> Task | None:
-    if spoken.issue is not None:
-        return await desk.store.task_of("github", github.identity_of(spoken.repository, spoken.number))
-    return await desk.store.task_of_pull_request(spoken.repository.host, spoken.repository.id, spoken.number)
 
 
 async def _without_task(desk: Desk, spoken: Spoken) -> str:

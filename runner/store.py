@@ -265,6 +265,13 @@ class Store:
         )
         return task_of(row) if row else None
 
+    async def issue_of(self, host: str, repository_id: int, number: int) -> int:
+        """The issue that this pull request was made for; the number itself, if it is no pull request of ours."""
+        task = await self.task_of_pull_request(host, repository_id, number)
+        if task is None or task.subject.identity != f"{host}/{repository_id}/{task.subject.number}":
+            return number
+        return task.subject.number or number
+
     async def find(self, reference: str) -> Task | None:
         """By what people type: a task's id, `owner/repo#42` (the issue's number or the pull request's), `PROJ-7`."""
         if reference.isdecimal():

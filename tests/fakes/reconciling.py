@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from gidgethub import sansio
@@ -64,7 +65,11 @@ async def scene(office: Office) -> AsyncIterator[Scene]:
         desk = desk_of(repository_of(payload["repository"], office.house))
         await dispatch(sansio.Event(payload, event=delivery.event, delivery_id=delivery.delivery_id), desk)
 
-    inbox, finds, begun = Inbox(office.store.deliveries, hand_on), Finds(), office.world.now()
+    inbox, finds, begun = (
+        Inbox(office.store.deliveries, hand_on, partial(office.store.issue_of, office.house.host)),
+        Finds(),
+        office.world.now(),
+    )
     reconciler = Reconciler(
         office.github,
         office.store,

@@ -91,13 +91,13 @@ class Reconciler:
         ours: dict[int, list[Task]] = {}
         for task in {one.id: one for one in [*active, *proposed]}.values():
             ours.setdefault(task.repository.id, []).append(task)
-        names = {one.id: one.full_name for one in await self._store.repositories() if one.host == self._house.host}
+        names = await self._store.names(self._house.host)
         payloads = [payload async for payload in self._github.repositories()]
         for payload in self._chosen(payloads, set(names)):
             repository = repository_of(payload, self._house)
             try:
-                if names.get(repository.id, repository.full_name) != repository.full_name:
-                    await self._renamed(payload, names[repository.id])
+                if before := names.get(repository.id, set()) - {repository.full_name}:
+                    await self._renamed(payload, before)
                 at_work = {task.id for task in active}
                 await self._look_at(payload, repository, ours.get(repository.id, []), at_work, begun)
             except (Refusal, gidgethub.BadRequest) as refusal:
@@ -192,11 +192,11 @@ class Reconciler:
             self._finds.count("command")
             log.info("found a command that no webhook brought: %s", comment["html_url"])
 
-    async def _renamed(self, payload: Mapping[str, Any], before: str) -> None:
+    async def _renamed(self, payload: Mapping[str, Any], before: set[str]) -> None:
         body = {"action": "renamed", "repository": payload}
         if await self._put("repository", f"renamed/{payload['id']}/{payload['full_name']}/{self._hour()}", body):
             self._finds.count("rename")
-            log.info("found that %s is called %s now", before, payload["full_name"])
+            log.info("found that %s is called %s now", " and ".join(sorted(before)), payload["full_name"])
 
     async def _hand_on(self, payload: Mapping[str, Any], about: Mapping[str, Any], steps: list[Step], key: str) -> None:
         """One delivery for all that differs. The same find again is handed on again after an hour."""

@@ -317,6 +317,13 @@ class Store:
         )
         return [task_of(row).repository for row in rows]
 
+    async def names(self, host: str) -> dict[int, set[str]]:
+        """What the tasks of each repository say it is called, by its number."""
+        found: dict[int, set[str]] = {}
+        for row in await self._all("SELECT DISTINCT repository_id, repository FROM tasks WHERE host = ?", host):
+            found.setdefault(row["repository_id"], set()).add(row["repository"])
+        return found
+
     async def counts(self, within: Iterable[Repository] | None = None) -> dict[RunState, int]:
         """How many active runs there are in each state; in these repositories alone, where some are given."""
         rows = await self._all(

@@ -1,6 +1,9 @@
 """What GitHub could not tell us is found all the same, and done once."""
 
+import re
 import signal
+
+import aiohttp
 
 from tests.fakes.house import commits, done, house, waits
 
@@ -35,6 +38,9 @@ async def test_what_people_did_while_the_service_was_down_is_done_when_it_is_bac
 
         await it.until(lambda: not it.agents() and not it.sessions())
         await it.heard()
+        async with aiohttp.ClientSession() as http, http.get(f"{it.services[-1].base_url}/metrics") as metrics:
+            found = dict(re.findall(r'cco_reconciler_found_total\{what="(\w+)"\} (\d+)', await metrics.text()))
+        assert int(found["delivery"]) >= 4
         for issue in (ended, answered, merged, labelled):
             assert len(it.pulls(issue)) == len(it.statuses(issue)) == 1
             assert [one.content for one in issue.reactions] == ["eyes"]

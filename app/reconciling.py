@@ -31,6 +31,7 @@ OVERLAP = timedelta(minutes=10)  # GitHub's clock and ours may differ by some of
 WHOLE = timedelta(hours=1)  # so often all labelled issues are looked at, and not only those that changed
 MOST_REPOSITORIES = 200  # in one round; those with tasks first, the others by turns
 DRAINED_WITHIN = timedelta(seconds=30)  # a delivery that is left for later does not hold up the rest
+STORMS = 3  # so many repositories in a row that cannot be reached end a round
 HOOK = "reconciler"
 BEGUN = "begun"
 
@@ -93,15 +94,21 @@ class Reconciler:
             ours.setdefault(task.repository.id, []).append(task)
         names = await self._store.names(self._house.host)
         payloads = [payload async for payload in self._github.repositories()]
+        at_work, storms = {task.id for task in active}, 0
         for payload in self._chosen(payloads, set(names)):
             repository = repository_of(payload, self._house)
             try:
                 if before := names.get(repository.id, set()) - {repository.full_name}:
                     await self._renamed(payload, before)
-                at_work = {task.id for task in active}
                 await self._look_at(payload, repository, ours.get(repository.id, []), at_work, begun)
+                storms = 0
             except (Refusal, gidgethub.BadRequest) as refusal:
                 log.warning("%s cannot be looked at: %s", repository.full_name, refusal)
+            except TryLater as weather:
+                storms += 1
+                if storms == STORMS:
+                    raise  # it is not this repository alone
+                log.warning("%s is looked at later: %s", repository.full_name, weather)
 
     def _chosen(self, payloads: list[dict[str, Any]], ours: set[int]) -> list[dict[str, Any]]:
         first = [one for one in payloads if one["id"] in ours]
@@ -120,7 +127,8 @@ class Reconciler:
         begun: datetime,
     ) -> None:
         now, desk = self._now(), self._desk_of(repository)
-        numbers = await self._labelled(desk, repository, now)
+        since = self._since(repository, now)
+        numbers = await self._labelled(desk, repository, since)
         about_issues = [one for one in tasks if one.subject.source == "github" and one.subject.number is not None]
         numbers |= {one.subject.number or 0 for one in about_issues if one.id in at_work}
         changed = await self._changed_pull_requests(desk, repository, tasks, at_work)
@@ -135,16 +143,22 @@ class Reconciler:
                 await self._hand_on(payload, about, [Follow(task.pull_request)], task.subject.key)
         await self._commands(desk, payload, repository, begun)
         self._looked[repository.id] = now
+        if since is None:
+            self._whole[repository.id] = now
 
-    async def _labelled(self, desk: Desk, repository: Repository, now: datetime) -> set[int]:
-        """The open issues with our label; after the first time only those that changed, and all again every hour."""
+    def _since(self, repository: Repository, now: datetime) -> datetime | None:
+        """None where all labelled issues are to be looked at: the first time, and every hour."""
         whole = self._whole.get(repository.id)
+        if whole is None or now - whole >= WHOLE:
+            return None
+        return self._looked[repository.id] - OVERLAP
+
+    async def _labelled(self, desk: Desk, repository: Repository, since: datetime | None) -> set[int]:
+        """The open issues with our label, as far as they changed."""
         label = quote(self._house.trigger_label, safe="")
         url = f"/repos/{repository.full_name}/issues?state=open&labels={label}&per_page=100"
-        if whole is None or now - whole >= WHOLE:
-            self._whole[repository.id] = now
-        else:
-            url += f"&since={_text(self._looked.get(repository.id, whole) - OVERLAP)}"
+        if since is not None:
+            url += f"&since={_text(since)}"
         return {issue["number"] async for issue in desk.gh.getiter(url) if "pull_request" not in issue}
 
     async def _changed_pull_requests(
@@ -196,7 +210,9 @@ class Reconciler:
         body = {"action": "renamed", "repository": payload}
         if await self._put("repository", f"renamed/{payload['id']}/{payload['full_name']}/{self._hour()}", body):
             self._finds.count("rename")
-            log.info("found that %s is called %s now", " and ".join(sorted(before)), payload["full_name"])
+            log.info(
+                "found that what we know as %s is called %s now", " and ".join(sorted(before)), payload["full_name"]
+            )
 
     async def _hand_on(self, payload: Mapping[str, Any], about: Mapping[str, Any], steps: list[Step], key: str) -> None:
         """One delivery for all that differs. The same find again is handed on again after an hour."""

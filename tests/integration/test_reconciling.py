@@ -244,11 +244,12 @@ async def test_a_renamed_repository_is_followed(it: Scene) -> None:
     assert it.finds.counts["rename"] == 1
 
 
-async def test_a_repository_that_cannot_be_looked_at_keeps_nobody_from_the_others(it: Scene) -> None:
+@pytest.mark.parametrize("status", [403, 502])
+async def test_a_repository_that_cannot_be_looked_at_keeps_nobody_from_the_others(it: Scene, status: int) -> None:
     await it.office.world.add_repository("octo/other", permissions={"anna": "write"})
     issue = await it.office.world.act("anna").open_issue("octo/other", "Me too")
     await it.office.world.act("anna").label(issue, "claude")
-    it.office.world.faults.append(Fault("GET", "/repos/octo/hello/issues", 403, times=9))
+    it.office.world.faults.append(Fault("GET", "/repos/octo/hello/issues", status, times=9))
     await it.reconcile()
     assert await states(it.office) == [RunState.queued]
 

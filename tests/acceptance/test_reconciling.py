@@ -5,6 +5,8 @@ import signal
 
 import aiohttp
 
+from app.demo.github import webhooks
+from handlers.answers import STOPPING
 from tests.fakes.house import commits, done, house, waits
 
 OFTEN = {"CCO_RECONCILE_SECONDS": "2"}
@@ -46,3 +48,26 @@ async def test_what_people_did_while_the_service_was_down_is_done_when_it_is_bac
             assert [one.content for one in issue.reactions] == ["eyes"]
         assert it.git("rev-list", "--count", f"main..{it.pulls(answered)[0].pull.head_ref}").strip() == "2"
         assert len(list((it.home / "tasks").iterdir())) == 4
+
+
+async def test_a_service_that_hears_nothing_serves_everyone_and_late_webhooks_change_nothing() -> None:
+    async with house(environ={"CCO_RECONCILE_SECONDS": "1"}) as it:
+        alice, app = it.world.act("alice"), it.world.apps[it.app_id]
+        url, app.hook_url = app.hook_url, None
+        issue = await it.ask("Work in silence", [commits()], [waits()])
+        await it.until(lambda: it.pulls(issue))
+        await alice.comment(it.pulls(issue)[0], "/claude stop")
+        await it.says(issue, "Stopped by alice")
+        await it.until(lambda: it.answers(it.pulls(issue)[0]))
+        await alice.unlabel(issue, "claude")
+
+        app.hook_url = url
+        for delivery in list(it.world.deliveries.values()):
+            webhooks.redeliver(it.world, delivery)
+        await it.heard()
+        (pull,) = it.pulls(issue)
+        assert it.answers(pull) == [STOPPING]
+        assert it.answers(issue) == []
+        assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
+        assert [request.turn for request in it.model.requests] == [0, 1]
+        assert it.most_agents == 1

@@ -19,9 +19,9 @@ from app.inbox import Inbox
 from app.redelivering import Redelivering
 from handlers import reconciling
 from handlers.desk import Desk, House
+from handlers.differences import Begin, End, Follow, Step
 from handlers.github import answer_marker, find_our_comment, repository_of, when
 from handlers.hearing import command_of, mark_of
-from handlers.reconciling import Begin, End, Follow, Step
 from runner.deliveries import Delivery
 from runner.errors import Refusal, TryLater
 from runner.store import Store

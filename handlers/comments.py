@@ -9,10 +9,11 @@ from gidgethub import routing, sansio
 from handlers import answers, github, policy, prompt, starting
 from handlers.commands import RESERVED, Command, Verb
 from handlers.desk import Desk
+from handlers.differences import Seen
 from handlers.gathering import as_it_stood
 from handlers.github import allow
 from handlers.hearing import Spoken, heard, said_before, task_of
-from handlers.reconciling import Seen, bring_task_up_to_date, bring_up_to_date
+from handlers.reconciling import bring_task_up_to_date, bring_up_to_date
 from handlers.sanitize import neutralise, visible
 from handlers.standing import Standing
 from runner.errors import Refusal

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from handlers.differences import Begin, End, Follow, Known, Seen, decide
 from handlers.dispatch import concerns_us
-from handlers.reconciling import Begin, End, Follow, Known, Seen, decide
 from handlers.standing import ISSUE_CLOSED, LABEL_REMOVED, Withdrawn, standing_of
 from runner.tasks import Labelling, PullRequest, RunState
 from tests import factories

@@ -10,7 +10,7 @@ import gidgethub
 
 from app.api import OPERATOR
 from app.github import GitHub
-from handlers import policy, prompt, starting
+from handlers import policy, prompt, reconciling, starting
 from handlers.desk import Desk, House
 from handlers.github import allow, repository_of
 from runner import transcript
@@ -56,9 +56,12 @@ class Deeds:
             raise Refusal(f"{full_name}#{number} is a pull request: give the address of an issue.")
         desk = self._desk(repository_of(payload, self._house))
         await starting.open_issue(desk, payload, number)
+        _, seen = await reconciling.look(desk, payload, number)
         submission = await starting.begin(
-            desk, payload, issue, datetime.now(UTC), OPERATOR, TriggerKind.command, _new_wish()
+            desk, payload, issue, datetime.now(UTC), OPERATOR, TriggerKind.command, _new_wish(), by_our_clock=True
         )
+        if (labelled := seen.standing.labelled) is not None:  # this is what it asked for, too
+            await self._store.answer_labelling(submission.task.subject.identity, labelled.labelling)
         return submission.task.id
 
     async def retry(self, task: Task, text: str, actor: Actor) -> None:

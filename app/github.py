@@ -21,6 +21,7 @@ from app.github_lane import INTERVAL, Rank, Traffic, Unreached, WriteLane, is_wr
 from app.github_tokens import Purpose, Tokens
 from app.github_weather import weather
 from app.settings_model import GitHubSettings
+from runner.effects import effect
 from runner.errors import TryLater
 from runner.remotes import Credential
 from runner.tasks import Actor, Repository
@@ -237,6 +238,21 @@ class GitHub:
         if owner not in self._lanes:
             self._lanes[owner] = WriteLane(self._write_interval, self._diary, owner)
         return self._lanes[owner]
+
+    async def repositories(self) -> AsyncIterator[dict[str, Any]]:
+        """Every repository of every installation that is not suspended, as GitHub describes it."""
+        async for installation in self.app.getiter("/app/installations?per_page=100"):
+            if installation.get("suspended_at"):
+                continue
+            token = await self._tokens.of_installation(int(installation["id"]))
+            theirs = Api(self._session, USER_AGENT, oauth_token=token, base_url=self._settings.api_url)
+            async for found in theirs.getiter("/installation/repositories?per_page=100", iterable_key="repositories"):
+                yield found
+
+    async def redeliver(self, delivery_id: int) -> None:
+        """Have GitHub try a webhook once more."""
+        with effect("http.redelivery"):
+            await self.app.post(f"/app/hook/deliveries/{delivery_id}/attempts", data=b"")
 
     async def credential(self, repository: Repository, write: bool, refused: Credential | None = None) -> Credential:
         """What git shows to clone and fetch, or to push; good for ten minutes at least, and not what was refused."""

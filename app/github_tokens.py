@@ -30,7 +30,7 @@ class Purpose(Enum):
 
     api = ("issues:write", "pull_requests:write", "checks:write", "contents:read", "actions:read")
     # The mutations on pull requests want to write contents too: github.com/cli/cli/discussions/6924
-    graphql = ("pull_requests:write", "contents:write")
+    graphql = ("pull_requests:write", "contents:write", "issues:read")
     git_read = ("contents:read",)
     git_write = ("contents:write",)
 
@@ -66,6 +66,18 @@ class Tokens:
         if kept is None:
             kept = await self._once(key, lambda: self._new(repository, purpose))
         return kept.value
+
+    async def of_installation(self, installation: int) -> str:
+        """A new token that sees which repositories an installation has by now, and may nothing else."""
+        with effect("http.list-token"):
+            answer = await self._app.post(
+                "/app/installations/{installation_id}/access_tokens",
+                {"installation_id": str(installation)},
+                data={"permissions": {"metadata": "read"}},
+            )
+        value = str(answer["token"])
+        self._on_new(value)
+        return value
 
     async def installation(self, repository: Repository) -> int:
         """The number of the installation that may see the repository."""

@@ -31,11 +31,21 @@ log = logging.getLogger(__name__)
 
 
 class Inbox:
-    """The deliveries on their way from the socket to the handlers."""
+    """The deliveries on their way from the socket to the handlers.
 
-    def __init__(self, deliveries: Deliveries, dispatch: Callable[[Delivery], Awaitable[None]]) -> None:
+    `issue_of` gives, for a repository and the number of a pull request of ours, the issue that it was made for; for any
+    other number, that number.
+    """
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        dispatch: Callable[[Delivery], Awaitable[None]],
+        issue_of: Callable[[int, int], Awaitable[int]] | None = None,
+    ) -> None:
         self._deliveries = deliveries
         self._dispatch = dispatch
+        self._issue_of = issue_of
         self._waiting: list[tuple[Delivery, asyncio.Future[bool]]] = []
         self._committer: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
@@ -62,6 +72,10 @@ class Inbox:
             self._arrived.set()
         return found
 
+    async def is_at_work_on(self, repository_id: int, number: int) -> bool:
+        """Whether a delivery about this issue or pull request is being handled, or waits for its turn."""
+        return await self._shared(f"github/{repository_id}/{number}") in self._lanes
+
     async def drain(self) -> None:
         """Hand on whatever is stored and not handled, until cancelled."""
         async with asyncio.TaskGroup() as lanes:
@@ -70,7 +84,7 @@ class Inbox:
                 while found := await self._deliveries.pending(after=self._read):
                     for delivery in found:
                         self._read = max(self._read, delivery.id)
-                        self._queue(delivery, lanes)
+                        self._queue(delivery, await self._shared(lane_of(delivery)), lanes)
                 await self._arrived.wait()
 
     async def _commit(self) -> None:
@@ -89,11 +103,17 @@ class Inbox:
             if any(new):
                 self._arrived.set()
 
-    def _queue(self, delivery: Delivery, lanes: asyncio.TaskGroup) -> None:
+    async def _shared(self, lane: str) -> str:
+        """The lane of the issue, for a pull request that was made for one: people speak to the same task there."""
+        source, repository, number = (*lane.split("/"), "")[:3]
+        if self._issue_of is None or source != "github" or not (repository.isdecimal() and number.isdecimal()):
+            return lane
+        return f"{source}/{repository}/{await self._issue_of(int(repository), int(number))}"
+
+    def _queue(self, delivery: Delivery, lane: str, lanes: asyncio.TaskGroup) -> None:
         if delivery.id in self._known:
             return
         self._known.add(delivery.id)
-        lane = lane_of(delivery)
         if lane in self._lanes:
             self._lanes[lane].append(delivery)
         else:

@@ -3,10 +3,12 @@
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.finds import Finds
+from app.github_lane import Traffic
 from app.health import Pulse, Readiness
 from app.metrics import Metrics, Numbers
 from handlers.reporting import Reporting
@@ -30,6 +32,8 @@ def add_sources(
     home: Path,
     pulse: Pulse,
     readiness: Readiness,
+    finds: Finds,
+    traffic: Callable[[], Mapping[str, Traffic]],
 ) -> None:
     """Everything that is asked at each look. A part with numbers of its own adds its function here."""
     leaking = _Leaks(store, tmux, home)
@@ -67,7 +71,22 @@ def add_sources(
             "cco_loop_lag_seconds": pulse.lag_seconds,
         }
 
-    for source in (readiness.numbers, inbox, runs, recoveries, reports, machine, leaking.numbers):
+    async def found() -> Numbers:
+        return {"cco_reconciler_found_total": {what: float(n) for what, n in finds.counts.items()}}
+
+    async def github() -> Numbers:
+        lanes = traffic()
+        return {
+            "cco_github_waiting": {owner: float(lane.waiting) for owner, lane in lanes.items()},
+            "cco_github_oldest_seconds": {owner: lane.oldest_seconds for owner, lane in lanes.items()},
+            "cco_github_writes_last_hour": {owner: float(lane.writes_last_hour) for owner, lane in lanes.items()},
+            "cco_github_closed_seconds": {owner: lane.closed_seconds for owner, lane in lanes.items()},
+            "cco_github_rate_left": {
+                owner: float(lane.rate_left) for owner, lane in lanes.items() if lane.rate_left is not None
+            },
+        }
+
+    for source in (readiness.numbers, inbox, runs, recoveries, reports, machine, found, github, leaking.numbers):
         metrics.add(source)
 
 

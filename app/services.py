@@ -28,6 +28,7 @@ from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
 from app.deeds import Deeds
+from app.finds import Finds
 from app.github import GitHub, open_github
 from app.github_identity import identity
 from app.github_lane import INTERVAL
@@ -35,6 +36,7 @@ from app.github_people import People
 from app.inbox import Inbox
 from app.live import Live
 from app.metrics import Metrics
+from app.reconciling import Reconciler
 from app.settings import make_home
 from app.settings_model import Settings
 from app.slack import open_slack
@@ -176,7 +178,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 tally=tally,
             )
         )
-        inbox = Inbox(store.deliveries, _handing_on(github, conductor, store, house))
+        inbox = Inbox(
+            store.deliveries, _handing_on(github, conductor, store, house), partial(store.issue_of, house.host)
+        )
         reporters: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
         if settings.slack.bot_token is not None:
             slack = await stack.enter_async_context(open_slack(settings.slack))
@@ -190,6 +194,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         people = People(github.of, house.host, _now)
         metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, _now)
         readiness = _readiness(settings, home, lock, store, tmux, github, rules)
+        finds, listening = Finds(), asyncio.Event()
         measuring.add_sources(
             metrics,
             store=store,
@@ -199,9 +204,22 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             home=home,
             pulse=pulse,
             readiness=readiness,
+            finds=finds,
+            traffic=github.traffic,
         )
         server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics)
         web.add_health(server, readiness.wrong, metrics.text)
+        reconciler = Reconciler(
+            github,
+            store,
+            inbox,
+            lambda repository: Desk(github.of(repository), conductor, store, house),
+            house,
+            finds,
+            timedelta(seconds=settings.reconcile.seconds),
+            write_interval,
+            _now,
+        )
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
             _working(
@@ -212,9 +230,11 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 live.run(),
                 store.keep_looking_for_damage(),
                 pulse.beat(),
+                reconciler.run(listening),
             )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
+        listening.set()
         base_url = settings.model_copy(update={"port": port}).base_url
         here = web.loopback_url(settings.host, port)
         link = here and entrance.link(here)

@@ -194,6 +194,12 @@ class DiscordSettings(Section):
     ) = Field(default=None, description="the address that Discord gives for a channel's webhook")
 
 
+class ReconcileSettings(Section):
+    """How often GitHub is looked at for what no webhook told us."""
+
+    seconds: float = Field(default=300, gt=0, allow_inf_nan=False, description="seconds between two looks, above 0")
+
+
 class LogSettings(Section):
     """How the service writes its log."""
 
@@ -234,6 +240,7 @@ class Settings(BaseSettings):
     slack: SlackSettings = Field(default_factory=SlackSettings)
     jira: JiraSettings = Field(default_factory=JiraSettings)
     discord: DiscordSettings = Field(default_factory=DiscordSettings)
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod

@@ -31,6 +31,10 @@ ASKED_IN_WORDS = "Claude asked a question that a yes does not answer. Write `/cl
 NO_TASK = "There is no work of mine here yet. Put the label {label} on the issue, or write `/claude` and what you want."
 NOT_OURS = "This pull request is not one of mine. Put the label {label} on an issue, and I will open one for it."
 NOT_YET = "{command} is not there yet. The word is kept for it, so I did not pass it on to Claude."
+ASKED_SINCE = (
+    "What runs now was asked for after you wrote this, and I only read it now. Write `/claude stop` again to end it."
+)
+OVERTAKEN = "I only read this now, and {why} after you wrote it, so I did not begin. Write it again, and I will."
 AT_WORK = "There is a run already, so there is nothing to try again. `/claude stop` ends it."
 
 
@@ -52,6 +56,11 @@ def not_ours(label: str) -> str:
 def not_yet(verb: Verb) -> str:
     """A word that will mean something one day."""
     return NOT_YET.format(command=code(f"/claude {verb}"))
+
+
+def overtaken(why: str) -> str:
+    """A command that came late, after `why` would have ended what it began."""
+    return OVERTAKEN.format(why=why)
 
 
 def status(view: TaskView) -> str:

@@ -1,20 +1,23 @@
 """Carry out `/claude …` written in a comment, a remark on code or a review; every one of them is answered."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gidgethub import routing, sansio
 
-from handlers import answers, commands, github, policy, prompt, pull_requests, starting
+from handlers import answers, github, policy, prompt, starting
 from handlers.commands import RESERVED, Command, Verb
 from handlers.desk import Desk
+from handlers.differences import Seen
+from handlers.gathering import as_it_stood
 from handlers.github import allow
-from handlers.sanitize import visible
+from handlers.hearing import Spoken, heard, said_before, task_of
+from handlers.reconciling import bring_task_up_to_date, bring_up_to_date
+from handlers.sanitize import neutralise, visible
+from handlers.standing import Standing
 from runner.errors import Refusal
-from runner.tasks import Actor, Repository, Task, TriggerKind, WaitingFor
+from runner.tasks import Task, TriggerKind, WaitingFor
 
 logger = logging.getLogger(__name__)
 
@@ -23,33 +26,15 @@ router = routing.Router()
 STOPPED_BY_COMMAND = "/claude stop"
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A comment that holds commands. `key` names it among all that is spoken; `number` is where the answer goes.
-
-    `issue` is the webhook's picture of the issue, None on a pull request. `message` makes of a text what Claude reads.
-    """
-
-    key: str
-    number: int
-    author: Actor
-    at: datetime
-    commands: tuple[Command, ...]
-    repository: Repository
-    payload: Mapping[str, Any]
-    issue: Mapping[str, Any] | None
-    message: Callable[[str], str]
-
-
 @router.register("issue_comment", action="created")
 async def comment_created(event: sansio.Event, desk: Desk) -> None:
     """In the conversation of an issue or of a pull request. An edited comment is not read again."""
     issue, comment = event.data["issue"], event.data["comment"]
-    spoken = _heard(event, desk, comment, f"{comment['id']}", issue["number"])
+    spoken = heard(event, desk, comment, f"{comment['id']}", issue["number"])
     if spoken is None:
         return
     await github.look_at_comment(desk.gh, spoken.repository, "issues/comments", comment["id"])
-    await _answer(desk, spoken)
+    await _answer(desk, spoken, await said_before(desk, spoken, comment["id"]))
 
 
 @router.register("pull_request_review_comment", action="created")
@@ -64,12 +49,12 @@ async def remark_created(event: sansio.Event, desk: Desk) -> None:
             author["login"], text, comment["path"], line, comment.get("diff_hunk") or "", starting.new_boundary()
         )
 
-    spoken = _heard(event, desk, comment, f"remark-{comment['id']}", pull_request["number"], message)
+    spoken = heard(event, desk, comment, f"remark-{comment['id']}", pull_request["number"], message)
     if spoken is None:
         return
     await github.look_at_comment(desk.gh, spoken.repository, "pulls/comments", comment["id"])
     allow(policy.may_work_on_pull_request(pull_request))
-    await _answer(desk, spoken)
+    await _answer(desk, spoken, await said_before(desk, spoken))
 
 
 @router.register("pull_request_review", action="submitted")
@@ -77,52 +62,33 @@ async def review_submitted(event: sansio.Event, desk: Desk) -> None:
     """The text of a review. GitHub takes no reaction to one."""
     review, pull_request = event.data["review"], event.data["pull_request"]
     review = {**review, "created_at": review["submitted_at"]}
-    spoken = _heard(event, desk, review, f"review-{review['id']}", pull_request["number"])
+    spoken = heard(event, desk, review, f"review-{review['id']}", pull_request["number"])
     if spoken is None:
         return
     allow(policy.may_work_on_pull_request(pull_request))
-    await _answer(desk, spoken)
+    await _answer(desk, spoken, await said_before(desk, spoken))
 
 
-def _heard(
-    event: sansio.Event,
-    desk: Desk,
-    comment: Mapping[str, Any],
-    key: str,
-    number: int,
-    message: Callable[[str], str] | None = None,
-) -> Spoken | None:
-    """What was said, if it holds a command and a person said it."""
-    found = commands.parse(comment.get("body") or "")
-    if not found or not policy.speaks_for_itself(event.data["sender"], comment):
-        return None
-    author = github.actor_of(comment["user"], desk.house)
-    issue = event.data.get("issue")
-    return Spoken(
-        key=key,
-        number=number,
-        author=author,
-        at=github.when(comment["created_at"]),
-        commands=found,
-        repository=github.repository_of(event.data["repository"], desk.house),
-        payload=event.data["repository"],
-        issue=issue if issue is not None and "pull_request" not in issue else None,
-        message=message or (lambda text: prompt.of_instruction(author.login, text, starting.new_boundary())),
-    )
-
-
-async def _answer(desk: Desk, spoken: Spoken) -> None:
-    """Carry out what is asked, in order, and say in one comment what became of it."""
+async def _answer(desk: Desk, spoken: Spoken, before: Sequence[Spoken] = ()) -> None:
+    """Carry out what is asked, in order, and say in one comment what became of it; what was said `before` first."""
     marker = github.answer_marker(spoken.key)
     if await github.find_our_comment(desk.gh, desk.house, spoken.repository, spoken.number, marker, spoken.at):
         return
     allow(
         policy.may_command(spoken.author.login, await github.permission_of(desk.gh, spoken.repository, spoken.author))
     )
+    for earlier in before:
+        await github.look_at_comment(desk.gh, earlier.repository, "issues/comments", int(earlier.key))
+        try:
+            await _answer(desk, earlier)
+        except Refusal as refusal:
+            at, words = earlier.at, neutralise(str(refusal))
+            await github.answer_once(desk.gh, desk.house, earlier.repository, earlier.number, earlier.key, at, words)
     said: list[str] = []
+    seen = await _catch_up(desk, spoken)
     for number, command in enumerate(spoken.commands):
         try:
-            answer = await _carry_out(desk, spoken, command, starting.wish_id(f"{spoken.key}/{number}"))
+            answer = await _carry_out(desk, spoken, command, starting.wish_id(f"{spoken.key}/{number}"), seen)
         except Refusal as refusal:
             answer = str(refusal)
         if answer not in said:
@@ -132,44 +98,72 @@ async def _answer(desk: Desk, spoken: Spoken) -> None:
     )
 
 
-async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str) -> str:
+async def _catch_up(desk: Desk, spoken: Spoken) -> Seen | None:
+    """What was done here before it was said may not have come yet; and what was done since may have."""
+    if all(command.verb is Verb.help or command.verb in RESERVED for command in spoken.commands):
+        return None
+    if spoken.issue is not None:
+        return await bring_up_to_date(desk, spoken.payload, spoken.number)
+    task = await task_of(desk, spoken)
+    return await bring_task_up_to_date(desk, spoken.payload, task) if task is not None else None
+
+
+async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str, seen: Seen | None) -> str:
     label = desk.house.trigger_label
     if command.verb is Verb.help:
         return answers.helping(label)
     if command.verb in RESERVED:
         return answers.not_yet(command.verb)
-    task = await _task_of(desk, spoken)
-    if task is None:
-        if spoken.issue is None:
-            return answers.not_ours(label)
-        if command.verb in {Verb.instruct, Verb.retry}:
-            return await _start(desk, spoken, spoken.issue, command.text, wish)
-        return answers.no_task(label)
+    task = await task_of(desk, spoken)
+    if task is None and (spoken.issue is None or command.verb not in {Verb.instruct, Verb.retry}):
+        return await _without_task(desk, spoken)
     match command.verb:
-        case Verb.stop:
-            stopping = await desk.conductor.stop(task.id, spoken.author.login, STOPPED_BY_COMMAND)
-            return answers.STOPPING if stopping else answers.NOTHING_TO_STOP
-        case Verb.status:
+        case Verb.stop if task is not None:
+            return await _stop(desk, spoken, task)
+        case Verb.status if task is not None:
             return answers.status(await desk.store.view(task.id))
-        case Verb.approve | Verb.deny:
+        case Verb.approve | Verb.deny if task is not None:
             return await _decide(desk, spoken, task, command)
-        case _:
-            return await _tell(desk, spoken, task, command, wish)
-
-
-async def _task_of(desk: Desk, spoken: Spoken) -> Task | None:
-    if spoken.issue is not None:
-        return await desk.store.task_of("github", github.identity_of(spoken.repository, spoken.number))
-    task = await desk.store.task_of_pull_request(spoken.repository.host, spoken.repository.id, spoken.number)
+    if seen is not None and (overtaken := _overtaken(seen, spoken)) and not await desk.store.knows(wish):
+        return overtaken
     if task is not None:
-        return task
+        await starting.not_while_stopping(desk, task)
+        return await _tell(desk, spoken, task, command, wish, seen)
+    return await _start(desk, spoken, seen, command.text, wish)
+
+
+def _overtaken(seen: Seen, spoken: Spoken) -> str | None:
+    """It came late: what it began would have been ended since. A closed issue has words of its own."""
+    withdrawn = seen.withdrawn_since(spoken.at)
+    if withdrawn is None or (seen.issue is not None and seen.issue["state"] != "open"):
+        return None
+    return answers.overtaken(withdrawn.why)
+
+
+async def _stop(desk: Desk, spoken: Spoken, task: Task) -> str:
+    """End what was asked for before this was said."""
+    view = await desk.store.view(task.id)
+    if not view.state.is_active:
+        ended_at = view.run.ended_at
+        was_this = view.run.stop_asked_by == spoken.author.login and ended_at is not None and ended_at >= spoken.at
+        return answers.STOPPING if was_this else answers.NOTHING_TO_STOP
+    if await desk.store.asked_last(view.run.id) > spoken.at:
+        return answers.ASKED_SINCE
+    await desk.conductor.stop(task.id, spoken.author.login, STOPPED_BY_COMMAND)
+    return answers.STOPPING
+
+
+async def _without_task(desk: Desk, spoken: Spoken) -> str:
+    if spoken.issue is not None:
+        return answers.no_task(desk.house.trigger_label)
     pull_request = await desk.gh.getitem(f"/repos/{spoken.repository.full_name}/pulls/{spoken.number}")
     allow(policy.may_work_on_pull_request(pull_request))
-    return await pull_requests.task_of(desk, spoken.repository, pull_request)
+    return answers.not_ours(desk.house.trigger_label)
 
 
-async def _start(desk: Desk, spoken: Spoken, issue: Mapping[str, Any], extra: str, wish: str) -> str:
-    await starting.open_issue(desk, spoken.payload, spoken.number)
+async def _start(desk: Desk, spoken: Spoken, seen: Seen | None, extra: str, wish: str) -> str:
+    now = await starting.open_issue(desk, spoken.payload, spoken.number)
+    issue = await as_it_stood(desk, spoken.issue, now, seen.standing if seen else Standing(), spoken.at)
     submission = await starting.begin(
         desk, spoken.payload, issue, spoken.at, spoken.author, TriggerKind.command, wish, extra
     )
@@ -186,7 +180,7 @@ async def _decide(desk: Desk, spoken: Spoken, task: Task, command: Command) -> s
     return answers.decided(allowed) if taken else answers.NOTHING_TO_DECIDE
 
 
-async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: str) -> str:
+async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: str, seen: Seen | None) -> str:
     """An instruction or a new try: to the active run, else in a new run."""
     before = await desk.store.view(task.id)
     if before.state.is_active:
@@ -194,22 +188,29 @@ async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: 
             return f"{answers.AT_WORK}\n\n{answers.status(before)}"
         message = spoken.message(command.text)
     else:
-        message = await _first_words(desk, spoken, task, command, worked=any(run.turns for run in before.runs))
-    submission = await starting.go_on(desk, task, spoken.repository, spoken.author, message, wish, command.text)
+        worked = any(run.turns for run in before.runs)
+        message = await _first_words(desk, spoken, task, command, seen, worked=worked)
+    submission = await starting.go_on(
+        desk, task, spoken.repository, spoken.author, message, wish, command.text, spoken.at
+    )
     return answers.submitted(submission, await desk.store.view(task.id), before.waiting_for)
 
 
-async def _first_words(desk: Desk, spoken: Spoken, task: Task, command: Command, *, worked: bool) -> str:
+async def _first_words(
+    desk: Desk, spoken: Spoken, task: Task, command: Command, seen: Seen | None, *, worked: bool
+) -> str:
     """What a new run begins with. Claude knows the task, unless it never worked on it or begins on a new branch."""
     allow(policy.may_work_in(spoken.payload))
     number = task.subject.number if task.subject.source == "github" else None
     if number is not None:
         await starting.open_issue(desk, spoken.payload, number)
+    over = starting.is_over(task)
+    issue: Mapping[str, Any] | None = None
+    if (over or not worked) and spoken.issue is not None and seen is not None and seen.issue is not None:
+        issue = await as_it_stood(desk, spoken.issue, seen.issue, seen.standing, spoken.at)
     again = await starting.begin_again_if_over(desk, task)
-    if (again or not worked) and spoken.issue is not None:
-        return await starting.first_message(
-            desk, spoken.repository, spoken.issue, spoken.at, spoken.author, command.text
-        )
+    if (again or not worked) and issue is not None:
+        return await starting.first_message(desk, spoken.repository, issue, spoken.at, spoken.author, command.text)
     if again or not worked:
         return await _as_first_asked(desk, task, spoken.message(command.text) if command.text else "")
     if command.verb is Verb.retry:

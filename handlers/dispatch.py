@@ -5,18 +5,23 @@ from typing import Any
 
 from gidgethub import routing, sansio
 
-from handlers import comments, github, installations, labels, pull_requests
+from handlers import comments, github, installations, labels, pull_requests, reconciling
 from handlers.desk import Desk
 from handlers.sanitize import neutralise
 from runner.errors import Refusal, TryLater
 
 logger = logging.getLogger(__name__)
 
-ROUTER = routing.Router(labels.router, comments.router, pull_requests.router, installations.router)
+ROUTER = routing.Router(labels.router, comments.router, pull_requests.router, installations.router, reconciling.router)
 
 
 class DispatchFailed(ExceptionGroup[Exception]):
     """All that went wrong with a delivery, each with its traceback: it is parked, and can be replayed."""
+
+
+def concerns_us(event: str, action: str | None, router: routing.Router = ROUTER) -> bool:
+    """Whether anything here listens to such a delivery."""
+    return bool(router.fetch(sansio.Event({"action": action}, event=event, delivery_id="")))
 
 
 async def dispatch(event: sansio.Event, desk: Desk, router: routing.Router = ROUTER) -> None:
@@ -46,7 +51,7 @@ async def _say(event: sansio.Event, desk: Desk, refusal: Refusal) -> None:
     """Where the person spoke, once."""
     data: dict[str, Any] = event.data
     place = data.get("issue") or data.get("pull_request")
-    if place is None:
+    if place is None or event.event == reconciling.EVENT:  # nobody spoke
         logger.info("refused %s %s: %s", event.event, event.delivery_id, refusal)
         return
     repository = github.repository_of(data["repository"], desk.house)

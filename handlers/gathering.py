@@ -7,13 +7,37 @@ from typing import Any
 from gidgethub.abc import GitHubAPI
 
 from handlers import commands, policy
-from handlers.desk import House
-from handlers.github import actor_of, permission_of, when
+from handlers.desk import Desk, House
+from handlers.github import actor_of, graphql_of, permission_of, when
 from handlers.prompt import Matter, Remark
 from handlers.sanitize import visible_line
+from handlers.standing import Standing
+from runner.errors import Refusal
 from runner.tasks import Actor, Repository
 
 MOST_COMMENTS = 500
+
+LAST_EDITED = "query ($id: ID!) { node(id: $id) { ... on Issue { lastEditedAt } } }"
+EDITED_SINCE = (
+    "This issue was edited after I was asked, and before I could see it. So that nobody's later words pass for those "
+    "that were meant, please ask again: take the label off and put it on, or write the command."
+)
+
+
+async def as_it_stood(
+    desk: Desk, picture: Mapping[str, Any] | None, now: Mapping[str, Any], standing: Standing, at: datetime
+) -> Mapping[str, Any]:
+    """The issue in the words it had at that time: a webhook's picture taken then, or what it says now, unedited since.
+
+    Raises Refusal where neither is to be had.
+    """
+    if picture is not None and when(picture["updated_at"]) == at:
+        return picture
+    found = await desk.gh.graphql(LAST_EDITED, endpoint=graphql_of(desk.gh.base_url), id=now["node_id"])
+    edited_at = (found.get("node") or {}).get("lastEditedAt")
+    if (edited_at and when(edited_at) > at) or (standing.renamed_at and standing.renamed_at > at):
+        raise Refusal(EDITED_SINCE)
+    return now
 
 
 async def matter_of(

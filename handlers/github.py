@@ -74,6 +74,12 @@ async def issue_now(gh: GitHubAPI, repository: Repository, number: int) -> dict[
     return issue
 
 
+async def events_of(gh: GitHubAPI, repository: Repository, number: int) -> list[dict[str, Any]]:
+    """What happened to an issue or a pull request, from the first on."""
+    url = f"/repos/{repository.full_name}/issues/{number}/events?per_page=100"
+    return [event async for event in gh.getiter(url)]
+
+
 async def look_at_issue(gh: GitHubAPI, repository: Repository, number: int) -> None:
     """👀: seen. GitHub keeps one of a kind from each user."""
     with effect("http.look-at-issue"):
@@ -125,3 +131,9 @@ async def post_comment(gh: GitHubAPI, house: House, repository: Repository, numb
     with effect("http.comment"):
         posted = await gh.post(url, data={"body": house.redact(body)})
     return int(posted["id"])
+
+
+def graphql_of(base_url: str) -> str:
+    """Where GraphQL is: beside the REST API, and on GitHub Enterprise (`…/api/v3`) one level up."""
+    base = base_url.rstrip("/")
+    return f"{base.removesuffix('/v3')}/graphql" if base.endswith("/api/v3") else f"{base}/graphql"

@@ -1,87 +1,81 @@
-"""Start a run when an issue is labelled; stop it when the label goes or the issue is closed."""
+"""Hear that an issue was labelled or closed, and look at it: the label starts a run, taking it off stops it."""
 
-import asyncio
-import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gidgethub import routing, sansio
 
-from handlers import policy, starting
 from handlers.desk import Desk
-from handlers.github import (
-    actor_of,
-    allow,
-    identity_of,
-    look_at_issue,
-    permission_of,
-    repository_of,
-    when,
-)
-from runner.tasks import TriggerKind
-
-logger = logging.getLogger(__name__)
+from handlers.github import identity_of, repository_of, when
+from handlers.reconciling import bring_up_to_date
+from handlers.standing import ISSUE_GONE, is_trigger
+from runner.errors import TryLater
+from runner.tasks import Task
 
 router = routing.Router()
 
-LABEL_REMOVED = "the label was removed"
-ISSUE_CLOSED = "the issue was closed"
+# GitHub's lists can be a moment behind its own webhooks. What a list does not show by then, the reconciler finds.
+LAG = timedelta(seconds=5)
+PATIENCE = timedelta(minutes=1)
 
 
 @router.register("issues", action="labeled")
 async def issue_labeled(event: sansio.Event, desk: Desk) -> None:
     """Our label, put on by a person who may write, on an issue that is open and still has it."""
-    sender, pictured = event.data["sender"], event.data["issue"]
-    if not _is_trigger(event.data["label"], desk):
+    pictured = event.data["issue"]
+    if not is_trigger(event.data["label"], desk.house.trigger_label):
         return
-    if not policy.speaks_for_itself(sender):
-        logger.info("label by %s on %s: not a person", sender.get("login"), pictured["html_url"])
-        return
-    repository, asker = repository_of(event.data["repository"], desk.house), actor_of(sender, desk.house)
-    issue, permission = await asyncio.gather(
-        starting.open_issue(desk, event.data["repository"], pictured["number"]),
-        permission_of(desk.gh, repository, asker),
-    )
-    if not any(_is_trigger(label, desk) for label in issue["labels"]):
-        return
-    allow(policy.may_command(asker.login, permission))
-    at, wish = when(pictured["updated_at"]), starting.wish_id(f"label/{event.delivery_id}")
-    outcomes = await asyncio.gather(  # 👀 may have to wait for its turn to write; the work need not
-        look_at_issue(desk.gh, repository, issue["number"]),
-        starting.begin(desk, event.data["repository"], pictured, at, asker, TriggerKind.label, wish),
-        return_exceptions=True,  # neither ends with the other
-    )
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
+    seen = await bring_up_to_date(desk, event.data["repository"], pictured["number"], pictured)
+    _must_be_shown(seen.standing.labelled.labelling.at if seen.standing.labelled else None, pictured)
+
+
+@router.register("issues", action="reopened")
+async def issue_reopened(event: sansio.Event, desk: Desk) -> None:
+    """A label that was put on while it was closed counts now."""
+    pictured = event.data["issue"]
+    if any(is_trigger(label, desk.house.trigger_label) for label in pictured["labels"]):
+        await bring_up_to_date(desk, event.data["repository"], pictured["number"])
 
 
 @router.register("issues", action="unlabeled")
 async def issue_unlabeled(event: sansio.Event, desk: Desk) -> None:
     """Whoever can take the label off can stop the work."""
-    if _is_trigger(event.data["label"], desk):
-        await _stop(event, desk, LABEL_REMOVED)
+    if is_trigger(event.data["label"], desk.house.trigger_label):
+        await _withdrawn(event, desk)
 
 
 @router.register("issues", action="closed")
 async def issue_closed(event: sansio.Event, desk: Desk) -> None:
     """Nobody waits for the work any more. A merge closes the issue too, and then nothing runs."""
-    await _stop(event, desk, ISSUE_CLOSED)
+    await _withdrawn(event, desk)
 
 
 @router.register("issues", action="deleted")
 @router.register("issues", action="transferred")
 async def issue_gone(event: sansio.Event, desk: Desk) -> None:
     """It is not here any more."""
-    await _stop(event, desk, "the issue is gone")
-
-
-async def _stop(event: sansio.Event, desk: Desk, why: str) -> None:
-    repository = repository_of(event.data["repository"], desk.house)
-    task = await desk.store.task_of("github", identity_of(repository, event.data["issue"]["number"]))
+    task = await _task_of(event, desk)
     if task is not None:
-        await desk.conductor.stop(task.id, event.data["sender"]["login"], why)
+        await desk.conductor.stop(task.id, event.data["sender"]["login"], ISSUE_GONE)
 
 
-def _is_trigger(label: dict[str, Any], desk: Desk) -> bool:
-    """GitHub's labels differ in more than case, or are the same."""
-    return bool(label["name"].casefold() == desk.house.trigger_label.casefold())
+async def _withdrawn(event: sansio.Event, desk: Desk) -> None:
+    pictured = event.data["issue"]
+    if await _task_of(event, desk) is not None:
+        seen = await bring_up_to_date(desk, event.data["repository"], pictured["number"])
+        if not seen.is_gone:
+            _must_be_shown(seen.standing.withdrawn.at if seen.standing.withdrawn else None, pictured)
+
+
+def _must_be_shown(shown_at: datetime | None, told: Mapping[str, Any]) -> None:
+    """Raise TryLater while GitHub's list lacks what its webhook has just told."""
+    told_at = when(told["updated_at"])
+    is_new = datetime.now(UTC) - told_at < PATIENCE
+    if is_new and (shown_at is None or told_at - shown_at > LAG):
+        raise TryLater("GitHub does not list yet what it has just told us")
+
+
+async def _task_of(event: sansio.Event, desk: Desk) -> Task | None:
+    repository = repository_of(event.data["repository"], desk.house)
+    return await desk.store.task_of("github", identity_of(repository, event.data["issue"]["number"]))

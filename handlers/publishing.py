@@ -9,6 +9,7 @@ import gidgethub
 from gidgethub.abc import GitHubAPI
 
 from handlers.desk import GitHubOf, House
+from handlers.github import graphql_of
 from handlers.sanitize import plain_line
 from handlers.status import WORDS_BEGIN, WORDS_END, PullRequestWords, pull_request_words
 from runner.effects import effect
@@ -86,12 +87,6 @@ class GitHubForge:
     def _words(self, view: TaskView) -> PullRequestWords:
         words = pull_request_words(view, self._house.dashboard)
         return PullRequestWords(self._house.redact(words.title), self._house.redact(words.body))
-
-
-def graphql_of(base_url: str) -> str:
-    """Where GraphQL is: beside the REST API, and on GitHub Enterprise (`…/api/v3`) one level up."""
-    base = base_url.rstrip("/")
-    return f"{base.removesuffix('/v3')}/graphql" if base.endswith("/api/v3") else f"{base}/graphql"
 
 
 def _with_our_words(there: str, ours: str) -> str:

@@ -14,9 +14,10 @@ from handlers.desk import Desk
 from handlers.gathering import matter_of
 from handlers.github import allow, identity_of, issue_now, repository_of, subject_of
 from handlers.sanitize import visible, visible_line
+from runner.errors import TryLater
 from runner.events import WorkspacePrepared
 from runner.store import Submission
-from runner.tasks import Actor, Repository, Task, TriggerKind, Wish
+from runner.tasks import Actor, Labelling, Repository, Task, TriggerKind, Wish
 
 LONGEST_SLUG = 40
 
@@ -57,8 +58,11 @@ async def begin(
     kind: TriggerKind,
     wish: str,
     extra: str = "",
+    labelling: Labelling | None = None,
+    *,
+    by_our_clock: bool = False,
 ) -> Submission:
-    """Submit an issue. `payload` is the webhook's repository, `issue` its picture of the issue at the trigger."""
+    """Submit an issue. `payload` is GitHub's repository, `issue` its picture of the issue at the trigger, at `at`."""
     repository = repository_of(payload, desk.house)
     message = await first_message(desk, repository, issue, at, asker, extra)
     task = await desk.store.task_of("github", identity_of(repository, issue["number"]))
@@ -66,7 +70,8 @@ async def begin(
     if task is not None:
         await begin_again_if_over(desk, task)
     subject = subject_of(repository, issue, visible_line(issue["title"]))
-    return await desk.conductor.submit(subject, repository, branch, Wish(kind, asker, message, wish, visible(extra)))
+    wished = Wish(kind, asker, message, wish, visible(extra), None if by_our_clock else at, labelling)
+    return await desk.conductor.submit(subject, repository, branch, wished)
 
 
 async def first_message(
@@ -78,21 +83,42 @@ async def first_message(
 
 
 async def go_on(
-    desk: Desk, task: Task, repository: Repository, asker: Actor, message: str, wish: str, said: str
+    desk: Desk,
+    task: Task,
+    repository: Repository,
+    asker: Actor,
+    message: str,
+    wish: str,
+    said: str,
+    at: datetime | None = None,
 ) -> Submission:
-    """Say something to a task: to its active run, or in a new one on the same session. `said` is what people see."""
+    """Say something to a task: to its active run, or in a new one on the same session. `said` is what people see.
+
+    `at` is when they said it, by GitHub's clock.
+    """
     subject = task.subject
     if subject.source == "github" and subject.number is not None:
         subject = replace(subject, key=f"{repository.full_name}#{subject.number}")
     return await desk.conductor.submit(
-        subject, repository, task.branch, Wish(TriggerKind.command, asker, message, wish, visible(said))
+        subject, repository, task.branch, Wish(TriggerKind.command, asker, message, wish, visible(said), at)
     )
+
+
+async def not_while_stopping(desk: Desk, task: Task | None) -> None:
+    """What is asked for while a run is being stopped is meant for the time after: nothing that is said to it counts."""
+    run = await desk.store.active_run(task.id) if task else None
+    if run is not None and run.stop_asked_by is not None:
+        raise TryLater(f"run {run.id} is still being stopped")
+
+
+def is_over(task: Task) -> bool:
+    """Its pull request was merged or closed."""
+    return task.pull_request is not None and task.pull_request.state != "open"
 
 
 async def begin_again_if_over(desk: Desk, task: Task) -> bool:
     """The last pull request is merged or closed: what comes now gets a branch and a pull request of its own."""
-    over = task.pull_request is not None and task.pull_request.state != "open"
-    if over and await desk.store.active_run(task.id) is None:
+    if is_over(task) and await desk.store.active_run(task.id) is None:
         recorded = await desk.store.events(task_id=task.id, limit=-1)
         had = [one.event.branch for one in recorded if isinstance(one.event, WorkspacePrepared)]
         await desk.store.begin_again(task.id, next_branch(task.branch, had))

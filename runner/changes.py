@@ -10,8 +10,11 @@ import aiosqlite
 from runner import events as happened
 from runner.database import Rows, to_text
 from runner.events import Event
+from runner.rows import task_of
 from runner.tasks import (
+    Labelling,
     Outcome,
+    PullRequest,
     Repository,
     RunId,
     RunState,
@@ -92,12 +95,39 @@ async def insert_trigger(db: aiosqlite.Connection, task_id: TaskId, run_id: RunI
     """A wish, as part of a run."""
     await db.execute(
         "INSERT INTO triggers (task_id, run_id, kind, actor_login, actor_id, instruction, said, uuid, joined,"
-        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " created_at, asked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(task_id, run_id, wish.kind, wish.actor.login, wish.actor.id),
             *(wish.instruction, wish.said, wish.uuid, joined, to_text(now())),
+            to_text(wish.asked_at) if wish.asked_at else None,
         ),
     )
+
+
+async def answer_labelling(db: aiosqlite.Connection, identity: str, labelling: Labelling) -> None:
+    """It was answered, and so was each before it."""
+    await db.execute(
+        "INSERT INTO labellings (identity, number, at) VALUES (?, ?, ?) ON CONFLICT (identity)"
+        " DO UPDATE SET number = excluded.number, at = excluded.at WHERE excluded.number > number",
+        (identity, labelling.number, to_text(labelling.at)),
+    )
+
+
+async def follow_pull_request(db: aiosqlite.Connection, task_id: TaskId, now: PullRequest) -> bool:
+    """What others did with a task's pull request becomes events; False where all of it was known."""
+    row = await one(db, "SELECT * FROM tasks WHERE id = ?", task_id)
+    was = task_of(row).pull_request if row else None
+    if was is None or was.number != now.number or (was.state, was.draft) == (now.state, now.draft):
+        return False
+    if now.state != "open":
+        if was.state == now.state:
+            return False  # out of draft or not is all one then
+        await append(db, task_id, None, happened.PullRequestClosed(now.number, now.state == "merged"))
+        return True
+    await append(db, task_id, None, happened.PullRequestOpened(now.number, now.url))
+    if not now.draft:
+        await append(db, task_id, None, happened.PullRequestReady(now.number))
+    return True
 
 
 async def move(

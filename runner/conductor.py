@@ -32,6 +32,7 @@ class Conductor:
         self._store = means.store
         self._carriers: dict[RunId, Carrier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Lock()  # two people, or two webhooks, may stop the same run in the same moment
 
     async def run(self) -> None:
         """Until cancelled. Agents go on without us: cancelling ends none of them."""
@@ -59,15 +60,16 @@ class Conductor:
 
     async def stop(self, task_id: TaskId, actor: str, why: str) -> bool:
         """Ask the active run to end; False if there is none. The work so far is kept and pushed."""
-        run = await self._store.active_run(task_id)
-        if run is None:
-            return False
-        if run.stop_asked_by is None:
-            await self._store.record(task_id, StopAsked(actor, why), run_id=run.id)
-        if run.id not in self._carriers and run.state in {RunState.queued, RunState.waiting}:
-            await self._store.settle(run.id, Outcome.stopped, f"{actor} stopped it before it began.")
-        self._poke(run.id)
-        return True
+        async with self._stopping:
+            run = await self._store.active_run(task_id)
+            if run is None:
+                return False
+            if run.stop_asked_by is None:
+                await self._store.record(task_id, StopAsked(actor, why), run_id=run.id)
+            if run.id not in self._carriers and run.state in {RunState.queued, RunState.waiting}:
+                await self._store.settle(run.id, Outcome.stopped, f"{actor} stopped it before it began.")
+            self._poke(run.id)
+            return True
 
     async def decide(self, task_id: TaskId, actor: str, *, allowed: bool, text: str = "") -> bool:
         """Answer what the run waits for a person to say; False if it waits for nothing of the kind."""

@@ -1,5 +1,6 @@
 """Webhooks as received, kept until they are handled."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,6 +70,22 @@ class Deliveries:
                 "UPDATE deliveries SET state = 'new', error = NULL WHERE id = ? AND state = 'parked'", (delivery_id,)
             )
         return cursor.rowcount == 1
+
+    async def known(self, delivery_ids: Sequence[str]) -> set[str]:
+        """Those of them that came, by whatever hook."""
+        rows = await self._database.reader.execute_fetchall(
+            "SELECT delivery_id FROM deliveries WHERE source = 'github'"
+            " AND delivery_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(delivery_ids)),),
+        )
+        return {row["delivery_id"] for row in rows}
+
+    async def latest(self) -> datetime | None:
+        """When the last one came."""
+        rows = await self._database.reader.execute_fetchall(
+            "SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1"
+        )
+        return next((from_text(row["received_at"]) for row in rows), None)
 
     async def depth(self) -> int:
         """How many wait to be handled."""

@@ -22,7 +22,9 @@ from runner.feed import Feed
 from runner.migrating import DatabaseRefused
 from runner.rows import ACTIVE, run_of, task_of, trigger_of
 from runner.tasks import (
+    Labelling,
     Outcome,
+    PullRequest,
     Repository,
     Run,
     RunId,
@@ -36,6 +38,9 @@ from runner.tasks import (
     Wish,
 )
 from runner.view import TaskView
+
+# How far our clock may be ahead of other people's.
+SKEW = timedelta(minutes=1)
 
 WITHIN = "(:within IS NULL OR tasks.host || '/' || tasks.repository_id IN (SELECT value FROM json_each(:within)))"
 
@@ -107,6 +112,8 @@ class Store:
                 run_id, kind = RunId(known["run_id"]), Submitted.unchanged
             elif active and wish.kind is TriggerKind.label:
                 run_id, kind = RunId(active["id"]), Submitted.unchanged
+                if wish.labelling is not None:  # there is no trigger to know it by
+                    await changes.answer_labelling(db, subject.identity, wish.labelling)
             elif active:
                 run_id, kind = RunId(active["id"]), Submitted.joined
                 await changes.insert_trigger(db, task_id, run_id, wish, joined=True)
@@ -214,6 +221,21 @@ class Store:
                 (full_name, full_name, clone_url, host, repository_id),
             )
 
+    async def follow_pull_request(self, task_id: TaskId, now: PullRequest) -> bool:
+        """What others did with a task's pull request. False: it was known."""
+        async with self._changing("commit.follow-pull-request") as db:
+            return await changes.follow_pull_request(db, task_id, now)
+
+    async def answer_labelling(self, identity: str, labelling: Labelling) -> None:
+        """The label was answered, by a run or by a refusal, this time and all times before."""
+        async with self._database.transaction("commit.answer-labelling") as db:
+            await changes.answer_labelling(db, identity, labelling)
+
+    async def set_mark(self, name: str, at: datetime) -> None:
+        """Something outside was looked through up to then."""
+        async with self._database.transaction("commit.mark") as db:
+            await db.execute("INSERT OR REPLACE INTO marks (name, at) VALUES (?, ?)", (name, to_text(at)))
+
     async def save_receipt(self, receipt: Receipt) -> None:
         """Remember what was said. Readers are not woken: nothing happened to the task."""
         async with self._database.transaction("commit.receipt") as db:
@@ -253,6 +275,13 @@ class Store:
         )
         return task_of(row) if row else None
 
+    async def issue_of(self, host: str, repository_id: int, number: int) -> int:
+        """The issue that this pull request was made for; the number itself, if it is no pull request of ours."""
+        task = await self.task_of_pull_request(host, repository_id, number)
+        if task is None or task.subject.identity != f"{host}/{repository_id}/{task.subject.number}":
+            return number
+        return task.subject.number or number
+
     async def find(self, reference: str) -> Task | None:
         """By what people type: a task's id, `owner/repo#42` (the issue's number or the pull request's), `PROJ-7`."""
         if reference.isdecimal():
@@ -284,6 +313,13 @@ class Store:
         """All that have not ended, in the order they were asked for."""
         return [run_of(row) for row in await self._all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")]  # noqa: S608  (a constant)
 
+    async def active_tasks(self) -> list[Task]:
+        """Those with a run that has not ended."""
+        rows = await self._all(
+            f"SELECT tasks.* FROM tasks JOIN runs ON runs.task_id = tasks.id WHERE {ACTIVE} ORDER BY tasks.id"  # noqa: S608  (a constant)
+        )
+        return [task_of(row) for row in rows]
+
     async def in_line(self, reporter: str) -> list[TaskId]:
         """Tasks that this reporter has spoken of and whose run waits for a slot, the next one first."""
         rows = await self._all(
@@ -300,6 +336,13 @@ class Store:
         )
         return [task_of(row).repository for row in rows]
 
+    async def names(self, host: str) -> dict[int, set[str]]:
+        """What the tasks of each repository say it is called, by its number."""
+        found: dict[int, set[str]] = {}
+        for row in await self._all("SELECT DISTINCT repository_id, repository FROM tasks WHERE host = ?", host):
+            found.setdefault(row["repository_id"], set()).add(row["repository"])
+        return found
+
     async def counts(self, within: Iterable[Repository] | None = None) -> dict[RunState, int]:
         """How many active runs there are in each state; in these repositories alone, where some are given."""
         rows = await self._all(
@@ -308,6 +351,37 @@ class Store:
             {"within": _numbers(within)},
         )
         return {RunState(row["state"]): row["n"] for row in rows}
+
+    async def asked_last(self, run_id: RunId) -> datetime:
+        """When someone last asked for what this run does, by the clock of the place they asked in.
+
+        Where that is our own clock it may be ahead of the others; the benefit of the doubt is a minute.
+        """
+        rows = await self._all("SELECT asked_at, created_at FROM triggers WHERE run_id = ?", run_id)
+        return max(
+            from_text(row["asked_at"]) if row["asked_at"] else from_text(row["created_at"]) - SKEW for row in rows
+        )
+
+    async def knows(self, wish: str) -> bool:
+        """Whether a wish was submitted already."""
+        return await self._one("SELECT 1 FROM triggers WHERE uuid = ?", wish) is not None
+
+    async def labelling(self, identity: str) -> Labelling | None:
+        """The last time that our label was put on this subject, as far as it was answered."""
+        row = await self._one("SELECT number, at FROM labellings WHERE identity = ?", identity)
+        return Labelling(row["number"], from_text(row["at"])) if row else None
+
+    async def mark(self, name: str) -> datetime | None:
+        """Up to when something outside was looked through."""
+        row = await self._one("SELECT at FROM marks WHERE name = ?", name)
+        return from_text(row["at"]) if row else None
+
+    async def with_pull_request(self) -> list[Task]:
+        """The tasks whose pull request may still change."""
+        return [
+            task_of(row)
+            for row in await self._all("SELECT * FROM tasks WHERE pull_request_state IN ('open', 'closed') ORDER BY id")
+        ]
 
     async def waits(self) -> dict[WaitingFor, int]:
         """How many runs wait, by what they wait for."""

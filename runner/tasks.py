@@ -150,10 +150,23 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
+class Labelling:
+    """One time that our label was put on a subject: the tracker's own number for it, which only grows, and when."""
+
+    number: int
+    at: datetime
+
+    def answers(self, other: "Labelling") -> bool:
+        """Whether `other` is answered, where this is the last one that was. Number 0: all up to that time were."""
+        return other.number <= self.number if self.number else other.at <= self.at
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """A trigger on its way into the store: who wants what. `uuid` makes a repeated wish the same wish.
 
     `instruction` is the whole message for Claude, fenced and cleaned; `said` is what the person wrote, for people.
+    `asked_at` is when they asked, by the clock of the place; None where that is ours. A label's wish has its labelling.
     """
 
     kind: TriggerKind
@@ -161,6 +174,8 @@ class Wish:
     instruction: str
     uuid: str
     said: str = ""
+    asked_at: datetime | None = None
+    labelling: Labelling | None = None
 
 
 @dataclass(frozen=True, slots=True)

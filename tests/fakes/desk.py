@@ -12,7 +12,7 @@ import pytest
 from gidgethub import sansio
 from pydantic import SecretStr
 
-from app.demo.github import World, bare
+from app.demo.github import World, bare, pulls
 from app.demo.github.model import App, Issue
 from app.github import GitHub, open_github
 from app.settings_model import GitHubSettings
@@ -111,6 +111,13 @@ class Office:
         sha = (await bare.git(path, "commit-tree", tree, "-p", parent, "-m", "Say more")).strip()
         await bare.git(path, "update-ref", f"refs/heads/{branch}", sha)
         return sha
+
+    async def drop(self, branch: str) -> None:
+        """Someone deletes a branch."""
+        there = self.world.repository("octo/hello")
+        before = await bare.refs(there.path)
+        await bare.git(there.path, "update-ref", "-d", f"refs/heads/{branch}")
+        await pulls.refs_moved(self.world, there, self.world.user("anna"), before, await bare.refs(there.path))
 
     async def publish(self) -> PullRequest:
         """The one task has a commit, and its draft pull request."""

@@ -9,7 +9,7 @@ from app.demo.github import bare
 from app.demo.github.ledger import Fault
 from app.demo.github.model import Issue
 from handlers import answers, policy
-from handlers.publishing import graphql_of
+from handlers.github import graphql_of
 from handlers.status import WORDS_BEGIN, WORDS_END
 from runner import events as happened
 from runner.errors import Refusal, TryLater

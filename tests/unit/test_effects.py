@@ -53,6 +53,8 @@ UNNAMED = {
     "app/github.py:_graphql": "its callers name what they have it do",
     "app/github_people.py:token_of": "asks who somebody is",
     "app/inbox.py:_commit": "commit.put",
+    "app/reconciling.py:_put": "commit.put",
+    "handlers/gathering.py:as_it_stood": "asks: a query of GraphQL",
     "app/services.py:_rules": "an empty directory",
     "app/settings.py:make_home": "an empty directory",
     "app/setup.py:_convert": "a code is worth something once: a person is there, and begins again",

@@ -13,6 +13,7 @@ from app.demo.github.model import (
     Comment,
     Edit,
     Issue,
+    IssueEvent,
     Label,
     Permission,
     Reaction,
@@ -56,6 +57,7 @@ class Actor:
         changes = {}
         if title is not None and title != issue.title:
             changes["title"] = {"from": issue.title}
+            self._note(issue, "renamed", rename=(issue.title, title))
             issue.title = title
         if body is not None and body != issue.body:
             _check_length(body, "Issue")
@@ -73,6 +75,7 @@ class Actor:
             label = self._label(issue.repository, name)
             if label not in issue.labels:
                 issue.labels.append(label)
+                self._note(issue, "labeled", label=label)
                 self._tell_label("labeled", issue, label)
 
     async def unlabel(self, issue: Issue, name: str) -> None:
@@ -80,6 +83,7 @@ class Actor:
         for label in issue.labels:
             if label.name.lower() == name.lower():
                 issue.labels.remove(label)
+                self._note(issue, "unlabeled", label=label)
                 self._tell_label("unlabeled", issue, label)
                 return
         raise Refused(404, "Label does not exist")
@@ -90,6 +94,7 @@ class Actor:
             issue.state, issue.closed_at, issue.closed_by = "closed", self.world.now(), self.user
             issue.state_reason = None if issue.pull else reason
             issue.updated_at = self.world.now()
+            self._note(issue, "closed")
             webhooks.emit_issue(self.world, "closed", issue, self.user)
 
     async def reopen(self, issue: Issue) -> None:
@@ -100,7 +105,15 @@ class Actor:
             issue.state, issue.closed_at, issue.closed_by = "open", None, None
             issue.state_reason = None if issue.pull else "reopened"
             issue.updated_at = self.world.now()
+            self._note(issue, "reopened")
             webhooks.emit_issue(self.world, "reopened", issue, self.user)
+
+    async def delete_issue(self, issue: Issue) -> None:
+        """For good; only who administers the repository may."""
+        self._may(issue.repository, "admin")
+        del issue.repository.issues[issue.number]
+        issue.repository.deleted_issues.add(issue.number)
+        webhooks.emit_issue(self.world, "deleted", issue, self.user)
 
     async def assign(self, issue: Issue, logins: list[str]) -> None:
         self._may(issue.repository, "triage")
@@ -222,7 +235,7 @@ class Actor:
             raise invalid("Issue", "title", "missing_field")
         _check_length(body, "Issue")
         now = self.world.now()
-        number = max(repository.issues, default=0) + 1
+        number = max(repository.issues.keys() | repository.deleted_issues, default=0) + 1
         return Issue(self.world.new_id(), repository, number, title, body, self.user, now, now, via_app=self.app)
 
     def _label(self, repository: Repository, name: str) -> Label:
@@ -232,6 +245,12 @@ class Actor:
         fresh = Label(self.world.new_id(), name)
         repository.labels.append(fresh)
         return fresh
+
+    def _note(
+        self, issue: Issue, event: str, *, label: Label | None = None, rename: tuple[str, str] | None = None
+    ) -> None:
+        at = self.world.now()
+        issue.events.append(IssueEvent(self.world.new_id(), self.user, event, at, self.app, label, rename))
 
     def _edit(self, previous: str) -> Edit:
         return Edit(f"UCE_{self.world.new_id()}", self.user, self.world.now(), previous)

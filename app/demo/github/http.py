@@ -66,7 +66,10 @@ class Call:
 
     def issue(self, least: str, kinds: tuple[str, ...] = ("issues", "pull_requests")) -> Issue:
         """The issue in the path; on a pull request either permission is enough, as on GitHub."""
-        issue = self.repository("read").issues.get(self.number("number"))
+        repository = self.repository("read")
+        issue = repository.issues.get(self.number("number"))
+        if issue is None and self.number("number") in repository.deleted_issues:
+            raise Refused(410, "This issue was deleted")
         if issue is None:
             raise not_found()
         self.repository(least, *(kinds if issue.pull else ("issues",)))

@@ -135,6 +135,19 @@ class ReviewComment(Comment):
     in_reply_to_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class IssueEvent:
+    """What happened to an issue or a pull request. `label` and `rename` (from, to) are there where it is about them."""
+
+    id: int
+    actor: User
+    event: str
+    created_at: datetime
+    via_app: App | None = None
+    label: Label | None = None
+    rename: tuple[str, str] | None = None
+
+
 @dataclass(slots=True, eq=False)
 class Review:
     id: int
@@ -189,6 +202,7 @@ class Issue:
     comments: list[Comment] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
+    events: list[IssueEvent] = field(default_factory=list)
     pull: Pull | None = None
     via_app: App | None = None
 
@@ -237,6 +251,7 @@ class Repository:
     permissions: dict[str, Permission] = field(default_factory=dict)
     labels: list[Label] = field(default_factory=list)
     issues: dict[int, Issue] = field(default_factory=dict, repr=False)
+    deleted_issues: set[int] = field(default_factory=set)
     check_runs: list[CheckRun] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
 

@@ -7,7 +7,7 @@ from app.demo.github import bare, checks, webhooks
 from app.demo.github.bare import GitFailed
 from app.demo.github.errors import Refused, invalid
 from app.demo.github.ledger import PushSeen
-from app.demo.github.model import Issue, Pull, Repository, User
+from app.demo.github.model import Issue, IssueEvent, Pull, Repository, User
 from app.demo.github.shapes_work import the_pull
 from app.demo.github.world import World
 
@@ -160,13 +160,20 @@ def _merged(world: World, issue: Issue, who: User, sha: str) -> None:
     pull.merged_by = issue.closed_by = who
     pull.merge_commit_sha = sha
     issue.state = "closed"
+    _note(world, issue, who, "merged", "closed")
     webhooks.emit_issue(world, "closed", issue, who)
+
+
+def _note(world: World, issue: Issue, who: User, *events: str) -> None:
+    issue.events += [IssueEvent(world.new_id(), who, event, world.now()) for event in events]
 
 
 async def _head_moved(world: World, issue: Issue, who: User, new: str | None) -> None:
     pull = the_pull(issue)
     if new is None:
         issue.state, issue.closed_at, issue.closed_by = "closed", world.now(), who
+        issue.updated_at = world.now()
+        _note(world, issue, who, "closed", "head_ref_deleted")
         webhooks.emit_issue(world, "closed", issue, who)
         return
     old, pull.head_sha, issue.updated_at = pull.head_sha, new, world.now()

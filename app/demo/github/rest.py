@@ -39,6 +39,8 @@ IN_REPOSITORY: list[tuple[str, str, Handler]] = [
     ("DELETE", f"/issues/{NUMBER}/labels/{{name}}", rest_issues.remove_label),
     ("GET", f"/issues/{NUMBER}/comments", rest_issues.list_comments),
     ("POST", f"/issues/{NUMBER}/comments", rest_issues.create_comment),
+    ("GET", f"/issues/{NUMBER}/events", rest_issues.list_events),
+    ("GET", "/issues/comments", rest_issues.list_repository_comments),
     ("GET", "/issues/comments/{id}", rest_issues.get_comment),
     ("PATCH", "/issues/comments/{id}", rest_issues.update_comment),
     ("DELETE", "/issues/comments/{id}", rest_issues.delete_comment),

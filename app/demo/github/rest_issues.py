@@ -102,6 +102,28 @@ async def list_comments(call: Call) -> web.Response:
     return call.page([shapes_work.comment(call.world, issue, one) for one in found])
 
 
+async def list_repository_comments(call: Call) -> web.Response:
+    """Those of all issues and pull requests; in order of their ids, unless a sort is asked for."""
+    repository, since = call.repository("read", "issues", "pull_requests"), _since(call)
+    found = [
+        (issue, one)
+        for issue in repository.issues.values()
+        for one in issue.comments
+        if since is None or one.updated_at >= since
+    ]
+    by, newest_first = call.request.query.get("sort"), call.request.query.get("direction", "desc") == "desc"
+    if by == "updated":
+        found.sort(key=lambda pair: (pair[1].updated_at, pair[1].id), reverse=newest_first)
+    else:
+        found.sort(key=lambda pair: pair[1].id, reverse=by == "created" and newest_first)
+    return call.page([shapes_work.comment(call.world, issue, one) for issue, one in found])
+
+
+async def list_events(call: Call) -> web.Response:
+    issue = call.issue("read")
+    return call.page([shapes_work.issue_event(call.world, issue, one) for one in issue.events])
+
+
 async def create_comment(call: Call) -> web.Response:
     issue = call.issue("write")
     comment = await call.caller.actor(call.world).comment(issue, call.text("body", "IssueComment"))

@@ -1,6 +1,6 @@
 """Issues, comments, pull requests and reviews as GitHub's JSON has them."""
 
-from app.demo.github.model import Comment, Issue, Pull, Repository, Review, ReviewComment, User
+from app.demo.github.model import Comment, Issue, IssueEvent, Pull, Repository, Review, ReviewComment, User
 from app.demo.github.shapes import (
     Json,
     label,
@@ -94,6 +94,25 @@ def comment(world: World, on: Issue, which: Comment, *, rest: bool = True) -> Js
         "reactions": rollup(url + "/reactions", which.reactions),
         "performed_via_github_app": maybe_app(world, which.via_app, rest=rest),
     }
+
+
+def issue_event(world: World, on: Issue, which: IssueEvent) -> Json:
+    shape: Json = {
+        "id": which.id,
+        "node_id": f"IE_{which.id}",
+        "url": f"{repository_url(world, on.repository)}/issues/events/{which.id}",
+        "actor": user(world, which.actor),
+        "event": which.event,
+        "commit_id": None,
+        "commit_url": None,
+        "created_at": when(which.created_at),
+        "performed_via_github_app": maybe_app(world, which.via_app, rest=True),
+    }
+    if which.label is not None:
+        shape["label"] = {"name": which.label.name, "color": which.label.color}
+    if which.rename is not None:
+        shape["rename"] = {"from": which.rename[0], "to": which.rename[1]}
+    return shape
 
 
 def pull_simple(world: World, which: Issue, *, rest: bool = True) -> Json:

@@ -21,7 +21,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, claude_cli, credentials, doctor, logs, web
+from app import api, claude_cli, credentials, doctor, logs, paused, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
@@ -167,7 +167,14 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
-            _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
+            _working(
+                failed,
+                conductor.run(),
+                inbox.drain(),
+                Reporting(store, reporters, _now).run(),
+                live.run(),
+                paused.watch(store),
+            )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
         base_url = settings.model_copy(update={"port": port}).base_url
@@ -277,13 +284,14 @@ def _server(
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
-    app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put).receive_github)
+    app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put, lambda: store.paused).receive_github)
+    held = partial(paused.unless_paused, store)
     offered = api.Deeds(
-        start=deeds.start,
-        retry=deeds.retry,
-        steer=deeds.steer,
-        stop=deeds.stop,
-        decide=deeds.decide,
+        start=held(deeds.start),
+        retry=held(deeds.retry),
+        steer=held(deeds.steer),
+        stop=deeds.stop,  # nothing starts by it
+        decide=held(deeds.decide),
         diff=deeds.diff,
         transcript=deeds.transcript,
     )
@@ -295,6 +303,7 @@ def _server(
 
     async def ready() -> dict[str, str]:
         missing = {} if shutil.which("tmux") else {"tmux": "it is not installed"}
+        missing |= {"paused": paused.SENTENCE} if store.paused else {}
         return missing | await store.trouble()
 
     async def measured() -> dict[str, float]:

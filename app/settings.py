@@ -38,7 +38,7 @@ class SettingsError(Exception):
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check everything. Raises SettingsError with a line for each thing that is wrong."""
-    variables = {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
+    variables = _given(environ)
     home = _home(variables)
     names = dict(_names(Settings))
     given = _from_environment(variables, names)
@@ -78,6 +78,11 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def home_alone(environ: Mapping[str, str] | None = None) -> Path:
+    """CCO_HOME and nothing else: for what must work though another setting is wrong."""
+    return _home(_given(environ))
+
+
 def make_home(home: Path) -> None:
     """Make CCO_HOME if it is not there, and close it to everyone else."""
     try:
@@ -94,6 +99,10 @@ def make_home(home: Path) -> None:
 def documented() -> list[tuple[str, str, str]]:
     """Name, default and meaning of every setting, for the documentation and its test."""
     return [(name, *_default_and_meaning(field)) for name, (_, field) in _names(Settings)]
+
+
+def _given(environ: Mapping[str, str] | None) -> dict[str, str]:
+    return {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
 
 
 def _home(variables: Mapping[str, str]) -> Path:

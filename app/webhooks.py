@@ -32,18 +32,29 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap."""
+    """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap.
 
-    def __init__(self, secrets: Sequence[str], put: Callable[[Delivery], Awaitable[bool]]) -> None:
+    While `paused` says so nothing is taken: GitHub keeps what it could not deliver.
+    """
+
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        put: Callable[[Delivery], Awaitable[bool]],
+        paused: Callable[[], bool] = lambda: False,
+    ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("an empty webhook secret would let anybody in")
         self._secrets = [secret.encode() for secret in secrets]
         self._put = put
+        self._paused = paused
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._refused = Sampled()
 
     async def receive_github(self, request: web.Request) -> web.Response:
         """202 once it is stored; 400 malformed, 401 signature, 413 too large, 503 cannot be stored."""
+        if self._paused():
+            return web.json_response({"error": PAUSED}, status=503, headers={"Retry-After": "60"})
         try:
             delivery = await self._delivery(request)
         except Malformed as exc:
@@ -99,6 +110,7 @@ class Malformed(Exception):
         self.status = status
 
 
+PAUSED = "whoever runs this service has paused everything; deliver it again when `cco resume-all` was said"
 TOO_LARGE = f"the body is larger than {LARGEST_BODY // 1024 // 1024} MB"
 
 

@@ -72,7 +72,7 @@ def submitted(submission: Submission, view: TaskView, waited_for: WaitingFor | N
         return f"I have that already. {_stands(view)}"
     if submission.kind is Submitted.queued:
         ahead = view.position or 0
-        return "On it." if ahead == 0 else f"On it. {_stands(view)}"
+        return "On it." if ahead == 0 and not view.paused else f"On it. {_stands(view)}"
     if waited_for is WaitingFor.answer:
         return "That is the answer Claude was waiting for; it goes on."
     if view.state is RunState.running:

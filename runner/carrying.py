@@ -113,6 +113,9 @@ class Carrier:
             return
         if await self._stop_at_rest(await self._store.run(run.id)):
             return
+        if self._store.paused:
+            await self._go_in_line(run)
+            return
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
@@ -226,7 +229,7 @@ class Carrier:
 
     async def _publish_so_far(self, run: Run) -> None:
         done: CommitsExported | None = None
-        while (latest := history.last_exported(await self._events(run))) and latest != done:
+        while not self._store.paused and (latest := history.last_exported(await self._events(run))) and latest != done:
             try:
                 await self._means.publisher.publish(
                     await self._store.task(run.task_id), run, self._bundle(run, latest), latest
@@ -242,7 +245,8 @@ class Carrier:
         ending = spool.read_exit(self._engine.spool(run))
         await self._engine.kill(run.id)
         over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
-        if parked and run.state is RunState.waiting and run.stop_asked_by is None:
+        paused = self._store.paused if ending is None else ending.cause is spool.Cause.paused
+        if (parked or paused) and run.state is RunState.waiting and run.stop_asked_by is None:
             await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
             return
         events = history.since(await self._events(run), LaunchStarted)
@@ -253,10 +257,13 @@ class Carrier:
             now=self._means.now(),
             dice=self._means.dice,
             quota_resets=datetime.fromisoformat(resets) if resets else None,
+            paused=paused,
         )
         match verdict:
             case _ if run.stop_asked_by is not None:
                 await self._go_publish(run, Outcome.stopped, f"{run.stop_asked_by} stopped it.", over)
+            case retry.GoOn():
+                await self._go_in_line(run, over)
             case retry.Retry(after=after, what=what):
                 until = self._means.now() + after
                 planned = RetryPlanned(what, run.attempt + 1, until.isoformat())
@@ -306,9 +313,9 @@ class Carrier:
         else:
             await self._go_in_line(run)
 
-    async def _go_in_line(self, run: Run) -> None:
+    async def _go_in_line(self, run: Run, *because: Event) -> None:
         """Whoever claims it next carries it, perhaps before we look again: from here on the run is not ours."""
-        await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+        await self._store.move(run.id, RunState.waiting, *because, waiting_for=WaitingFor.slot)
         self._is_ours = False
 
     async def _wait_for_person(self, run: Run) -> None:
@@ -365,6 +372,9 @@ class Carrier:
 
     async def _publish(self, task: Task, run: Run) -> None:
         """The last of the work goes out, then the run ends as it was meant to."""
+        async for _ in self._store.feed.listen():
+            if not self._store.paused:  # else nothing more goes out until the bell that says so
+                break
         events = await self._events(run)
         outcome, reason = run.outcome or Outcome.delivered, run.reason
         try:

@@ -30,6 +30,7 @@ class Cause(StrEnum):
 
     finished = "finished"  # Claude ended its last turn, with or without an error in the result
     stopped = "stopped"  # we were told to
+    paused = "paused"  # so was everything (`runner.panic`): the run goes on later
     time = "time"  # the run's time is over
     silence = "silence"  # nothing came from Claude for too long
     turns = "turns"  # the limit of turns was reached
@@ -209,7 +210,7 @@ def read_exit(spool: Path) -> Exit | None:
 
 
 def send(spool: Path, kind: str, uuid: str, **data: Any) -> None:
-    """Drop a control message: steer (text), interrupt, stop (why), permit (request, allowed, text).
+    """Drop a control message: steer (text), interrupt, stop (why), pause (why), permit (request, allowed, text).
 
     Carried out in the order sent, each uuid once. `actor` is who says it; `shown` is what the pane shows of a steer
     whose `text` is fenced.

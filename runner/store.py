@@ -12,7 +12,7 @@ from typing import Any
 
 import aiosqlite
 
-from runner import changes
+from runner import changes, panic
 from runner import events as happened
 from runner.database import Database, from_text, open_database, to_text
 from runner.deliveries import Deliveries
@@ -77,8 +77,9 @@ class Reading:
 class Store:
     """The durable state. Readers are woken by `feed` after each commit."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, home: Path) -> None:
         self._database = database
+        self._home = home
         self.deliveries = Deliveries(database)
         self.feed = Feed()
 
@@ -117,6 +118,8 @@ class Store:
 
     async def claim(self, max_runs: int, max_starting: int) -> Run | None:
         """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
+        if self.paused:
+            return None
         async with self._database.transaction("commit.claim") as db:
             counts = await changes.one(
                 db,
@@ -221,6 +224,11 @@ class Store:
 
     # Reading
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may start: `cco panic` was said, and `cco resume-all` not yet."""
+        return panic.is_on(self._home)
+
     async def task(self, task_id: TaskId) -> Task:
         """KeyError if there is none."""
         row = await self._one("SELECT * FROM tasks WHERE id = ?", task_id)
@@ -312,7 +320,7 @@ class Store:
         if runs[-1].state is RunState.queued or runs[-1].waiting_for is WaitingFor.slot:
             row = await self._one(f"SELECT count(*) AS n FROM runs WHERE {changes.IN_LINE} AND id < ?", runs[-1].id)  # noqa: S608  (a constant)
             position = row["n"] if row else 0
-        return TaskView.of(task, runs, recorded, position)
+        return TaskView.of(task, runs, recorded, position, paused=self.paused)
 
     async def views(
         self,
@@ -412,4 +420,4 @@ def _numbers(repositories: Iterable[Repository] | None) -> str | None:
 async def open_store(path: Path) -> AsyncIterator[Store]:
     """The store in this file, made or migrated if need be."""
     async with open_database(path) as database:
-        yield Store(database)
+        yield Store(database, path.parent)

@@ -14,6 +14,7 @@ from runner import history, launching, retry, spool, starting
 from runner.engine import Launch
 from runner.errors import Refusal, TryLater
 from runner.events import (
+    AgentStarted,
     BranchPushed,
     CommitsExported,
     Event,
@@ -125,6 +126,9 @@ class Carrier:
         events = await self._events(run)
         answers = history.answers_without_process(events)
         worked = history.worked(events, self._means.now())
+        triggers = await self._store.triggers(run.id)
+        first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
+        before = any(isinstance(one.event, AgentStarted) for one in await self._store.events(task_id=task.id, limit=-1))
         spec = launching.spec(
             rules,
             task,
@@ -132,10 +136,11 @@ class Carrier:
             root,
             env,
             confined,
-            launching.messages(run, await self._store.triggers(run.id), answers),
+            launching.messages(run, triggers, answers),
             launching.limits(rules, run, worked),
             merge_sha,
         )
+        spec = replace(spec, anew=launching.anew(run, first, triggers, answers, before=before))
         try:
             await self._engine.launch(run, spec)
         except TryLater as weather:
@@ -195,7 +200,8 @@ class Carrier:
         """Hand over what was said and not yet handed over. Sending twice is harmless: each uuid is heard once."""
         if run.stop_asked_by is not None:
             self._engine.send(run, "stop", f"stop-{run.id}-{run.launch}", why=f"{run.stop_asked_by} asked for it")
-        in_spec = {message.uuid for message in spool.read_spec(self._engine.spool(run)).messages}
+        spec = spool.read_spec(self._engine.spool(run))
+        in_spec = {message.uuid for message in (*spec.messages, *spec.anew)}
         for trigger in await self._store.triggers(run.id):
             if trigger.uuid not in sent | in_spec and not trigger.acknowledged:
                 self._engine.send(

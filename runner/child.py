@@ -65,7 +65,7 @@ class Child:
             self.launch.detail = f"claude could not be started: {error}"
             return None
         self.launch.record(spool.STARTED, {"pid": process.pid, "resumed": self.resume})
-        for message in self.spec.messages:
+        for message in self.spec.messages if self.resume or not self.spec.anew else self.spec.anew:
             self._tell(message.uuid, message.text)
         with self.selector:
             for pipe in (process.stdout, process.stderr):

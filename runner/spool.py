@@ -87,6 +87,7 @@ class Spec:
     key_file: str | None = None
     key_variable: str | None = None
     messages: tuple[Message, ...] = ()
+    anew: tuple[Message, ...] = ()  # in their place, where Claude has no session to resume
     limits: Limits = field(default_factory=Limits)
 
 
@@ -157,7 +158,8 @@ def create(spool: Path, spec: Spec) -> None:
 def read_spec(spool: Path) -> Spec:
     """The spec as written by `create`."""
     raw = json.loads((spool / "spec.json").read_bytes())
-    raw["messages"] = tuple(Message(**message) for message in raw["messages"])
+    for name in ("messages", "anew"):
+        raw[name] = tuple(Message(**message) for message in raw.get(name, ()))
     raw["limits"] = Limits(**raw["limits"])
     raw["sandbox"] = tuple(raw["sandbox"])
     raw["allowed_tools"] = tuple(raw["allowed_tools"])

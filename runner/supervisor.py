@@ -104,7 +104,8 @@ def _take_in_others_work(launch: Launch) -> None:
     launch.record(spool.MERGED, {"sha": sha, "clean": merged})
     if not merged:
         asked = Message(str(uuid.uuid4()), MERGE_FIRST.format(sha=sha))
-        launch.spec = replace(launch.spec, messages=(asked, *launch.spec.messages))
+        told, anew = launch.spec.messages, launch.spec.anew
+        launch.spec = replace(launch.spec, messages=(asked, *told), anew=(asked, *anew) if anew else ())
 
 
 def _session_exists(spec: Spec) -> bool:

@@ -31,6 +31,7 @@ from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
 from app.live import Live
+from app.looking import after, looking
 from app.settings import make_home
 from app.settings_model import Settings
 from app.slack import open_slack
@@ -38,12 +39,13 @@ from app.webhooks import Receiver
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.github import repository_of
+from handlers.looking_first import LookFirst
 from handlers.prompt import SYSTEM
 from handlers.publishing import GitHubForge
 from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
-from runner import confinement
+from runner import confinement, restore
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
@@ -53,10 +55,13 @@ from runner.mirror import Mirrors
 from runner.publishing import Publisher
 from runner.secrets import Keyring
 from runner.spool import write_atomically
-from runner.store import Store, open_store
+from runner.store import Restored, Store, open_store
 from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
+
+# How long after a restore a Slack thread is looked for before one is begun.
+LOOK_FIRST = timedelta(days=7)
 
 # How long what is under way may take to end when the service is told to.
 LEAVE = timedelta(seconds=8)
@@ -118,7 +123,11 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         stack.enter_context(_only_one(home))
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
+        if restore.is_cut_off(home):
+            restore.finish(home)
+            raise CannotServe("a restore had been cut off, and is finished now. Start once more, with its settings")
         store = await stack.enter_async_context(open_store(home / "cco.db"))
+        restored = await store.restored()
         github = await stack.enter_async_context(
             open_github(settings.github, write_interval=write_interval, on_token=keyring.add)
         )
@@ -156,7 +165,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         reporters: list[Reporter] = [*github_reporters(github.of, house, _now)]
         if settings.slack.bot_token is not None:
             slack = await stack.enter_async_context(open_slack(settings.slack))
-            reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))
+            reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now, _forgotten(restored)))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
         token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
@@ -166,14 +175,16 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         people = People(github.of, house.host, _now)
         server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        looked = asyncio.Event()
         await stack.enter_async_context(
             _working(
                 failed,
-                conductor.run(),
+                after(looked, conductor.run),
                 inbox.drain(),
-                Reporting(store, reporters, _now).run(),
+                after(looked, Reporting(store, reporters, _now).run),
                 live.run(),
                 paused.watch(store),
+                looking(looked, restored, LookFirst(github.of, house, store, engine.has_traces)),
             )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
@@ -181,6 +192,12 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         here = web.loopback_url(settings.host, port)
         link = here and entrance.link(here)
         yield Services(settings, store, conductor, engine, mirrors, github, base_url, link, failed)
+
+
+def _forgotten(restored: Restored | None) -> datetime | None:
+    """Since when we may have said things that we know nothing of. After some days that is of no matter any more."""
+    recent = restored is not None and _now() - restored.restored_at < LOOK_FIRST
+    return restored.made_at if restored is not None and recent else None
 
 
 async def _rules(settings: Settings, home: Path, house: House) -> Rules:

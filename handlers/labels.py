@@ -6,7 +6,7 @@ from typing import Any
 
 from gidgethub import routing, sansio
 
-from handlers import policy, starting
+from handlers import looking_first, policy, starting
 from handlers.desk import Desk
 from handlers.github import (
     actor_of,
@@ -44,6 +44,10 @@ async def issue_labeled(event: sansio.Event, desk: Desk) -> None:
     if not any(_is_trigger(label, desk) for label in issue["labels"]):
         return
     allow(policy.may_command(asker.login, permission))
+    at = when(pictured["updated_at"])
+    if await looking_first.was_served(desk, repository, issue["number"], at):
+        logger.info("the label on %s was served before the database was restored", pictured["html_url"])
+        return
     at, wish = when(pictured["updated_at"]), starting.wish_id(f"label/{event.delivery_id}")
     outcomes = await asyncio.gather(  # 👀 may have to wait for its turn to write; the work need not
         look_at_issue(desk.gh, repository, issue["number"]),

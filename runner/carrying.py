@@ -119,6 +119,11 @@ class Carrier:
             return
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
+        while self._engine.spool(run).exists():  # a launch that the database has forgotten: it came from a backup
+            if await self._engine.probe(run) in {Launch.alive, Launch.ended}:
+                await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
+                return
+            run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
         run = replace(run, actor=replace(run.actor, host=task.repository.host))  # for their no-reply address there
         env = launching.environment(rules, run, root)

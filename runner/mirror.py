@@ -156,6 +156,20 @@ class Mirror:
             "then say `/claude retry`."
         )
 
+    async def has(self, sha: str) -> bool:
+        """Whether this commit is here; it may not be where the mirror is new, or was removed and made again."""
+        return self.path.exists() and await self._resolve(checked(sha)) is not None
+
+    async def fork_point(self, branch: str, sha: str) -> str | None:
+        """Where `sha` leaves a branch; None where they have nothing in common."""
+        try:
+            out = await git("merge-base", checked(await self.base(branch)), checked(sha), cwd=self.path)
+        except GitFailed as failure:
+            if failure.exit_code == 1:
+                return None
+            raise
+        return out.decode().strip()
+
     async def pin(self, task_id: int, sha: str, name: str = "base") -> None:
         """Keep a commit for a task, whatever becomes of the branches: `refs/tasks/<id>/<name>`."""
         if not _NAME.fullmatch(name):
@@ -212,7 +226,8 @@ class Mirror:
 
         `expected` is the commit we ourselves last pushed there; None means the branch must not exist. Commits that
         are not ours are only ever built upon, never replaced: then it is BranchMoved. A branch that is already at
-        `sha` is success: a push cut off by a crash can be done again. So is one whose answer was lost, when more work
+        `sha` is success: a push cut off by a crash can be done again. So is one that has gone on from `sha`: more was
+        pushed than we remember, and `Pushed.sha` says how much. So is one whose answer was lost, when more work
         has followed since: a commit that was imported here is ours, though nobody wrote down that it was pushed.
         Raises also RepositoryGone, CredentialsRefused, PushRefused, TryLater.
         """
@@ -227,6 +242,8 @@ class Mirror:
             theirs = await self.remote_head(branch, credential)
             if theirs == sha:
                 return Pushed(branch, sha, was_there=True)
+            if theirs is not None and await self.has(theirs) and await self.contains(theirs, sha):
+                return Pushed(branch, theirs, was_there=True)
             upon = expected is not None and theirs is not None and await self.contains(sha, theirs)
             if theirs is None or not (upon or await self._was_imported(theirs)):
                 raise BranchMoved(branch, theirs)

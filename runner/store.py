@@ -67,6 +67,15 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """The database came out of a backup made at `made_at`. Until `looked`, its active runs are to be looked up."""
+
+    made_at: datetime
+    restored_at: datetime
+    looked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How far the spool of a run's current launch has been read, and the memory that goes with that offset."""
 
@@ -213,6 +222,11 @@ class Store:
                 " WHERE host = ? AND repository_id = ?",
                 (full_name, full_name, clone_url, host, repository_id),
             )
+
+    async def looked_first(self) -> None:
+        """Every run that was active in the backup was looked up; from here on we remember again."""
+        async with self._changing("commit.looked-first") as db:
+            await db.execute("UPDATE restores SET looked_at = ? WHERE looked_at IS NULL", (to_text(changes.now()),))
 
     async def save_receipt(self, receipt: Receipt) -> None:
         """Remember what was said. Readers are not woken: nothing happened to the task."""
@@ -382,6 +396,13 @@ class Store:
         if row is None:
             return None
         return Receipt(task_id, reporter, row["digest"], row["reference"], from_text(row["at"]))
+
+    async def restored(self) -> Restored | None:
+        """The latest backup that this database came out of, if it did."""
+        row = await self._one("SELECT * FROM restores ORDER BY id DESC LIMIT 1")
+        if row is None:
+            return None
+        return Restored(from_text(row["made_at"]), from_text(row["restored_at"]), row["looked_at"] is not None)
 
     async def spent(self, day: str) -> float:
         """Dollars spent over all runs on a UTC day (`2026-11-23`)."""

@@ -37,6 +37,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "deny": Entry("app.cli.telling", "Refuse what a task waits for."),
     },
     "Keep it safe": {
+        "backup": Entry("app.cli.keeping", "Put what cannot be had again into one file."),
+        "restore": Entry("app.cli.keeping", "Take a backup back."),
         "panic": Entry("app.cli.panicking", "Stop everything at once, and let nothing start."),
         "resume-all": Entry("app.cli.panicking", "Let everything go on after a panic."),
     },

@@ -39,7 +39,6 @@ async def panic(it: House) -> tuple[dict[str, Any], float]:
     said = json.loads(await cco(it, "panic", "--json"))
     assert it.agents() == []
     took = time.monotonic() - begun
-    print(f"panic: {said['seconds']} s of {took:.2f} s, {said['agents']}")
     return said, took
 
 

@@ -1,0 +1,110 @@
+"""An old backup is restored, and the service looks at what is there before it does anything: nothing happens twice."""
+
+import asyncio
+import shutil
+import signal
+from pathlib import Path
+
+from app.demo.github import webhooks
+from tests.acceptance.test_panic import cco
+from tests.fakes.house import House, commits, done, house, waits
+
+
+class Story:
+    """Four issues: one done before the backup, one at work in it, one that came after it, and one after the restore."""
+
+    def __init__(self, it: House) -> None:
+        self.it = it
+        self.requests = 0
+
+    async def until_the_service_dies(self) -> Path:
+        """The backup is from the middle; when the service dies, everything is done and more was asked since."""
+        it = self.it
+        self.old = await it.ask("Do the old thing", [commits("old.txt")], [done("Old.")], [done("Once more.")])
+        await it.says(self.old, "Done: pull request")
+        self.middle = await it.ask("Do the middle thing", [commits("middle.txt"), waits("middle")], [done("Middle.")])
+        await it.until(lambda: it.pulls(self.middle))
+        await it.says(self.middle, "draft pull request")
+        kept = it.home.parent / "kept.tar"
+        await cco(it, "backup", str(kept))
+        it.let_go("middle")
+        await it.says(self.middle, "Done: pull request")
+        self.new = await it.ask("Do the new thing", [commits("new.txt")], [done("New.")], [done("And more.")])
+        await it.says(self.new, "Done: pull request")
+        await it.command(self.old, "/claude Once more, please")
+        await it.says(self.old, "Done: pull request")
+        await self.quiet()
+        await it.end(it.services[0], signal.SIGKILL)
+        self.requests = len(it.model.requests)
+        return kept
+
+    async def quiet(self) -> None:
+        """Everything was said: each place tells of the end, and the check runs do."""
+        it = self.it
+        for issue in (self.old, self.middle, *([self.new] if hasattr(self, "new") else [])):
+            (pull,) = it.pulls(issue)
+            await it.says(pull, "Done")
+        await it.heard()
+
+    def everything(self) -> dict[str, object]:
+        """How much there is of what must not be doubled."""
+        it = self.it
+        places = [*it.repository.issues.values()]
+        return {
+            "pulls": sorted(
+                (pull.number, pull.state, pull.pull.draft) for pull in it.world.pulls_of(it.repository) if pull.pull
+            ),
+            "branches": it.branches(),
+            "comments": {place.number: sorted(one.id for one in place.comments) for place in places},
+            "requests": len(it.model.requests),
+        }
+
+
+async def nothing_happened_twice(story: Story, before: dict[str, object]) -> None:
+    """Old wishes come again, as GitHub or a person would send them; new ones are served, on what is there."""
+    it = story.it
+    await it.says(story.middle, "Done: pull request")
+    for delivery in [one for one in it.world.deliveries.values() if not one.redelivery]:
+        webhooks.redeliver(it.world, delivery)
+    await it.world.settled()
+    await it.heard()
+    await it.says(story.middle, "Done: pull request")
+    await asyncio.sleep(1)  # what should not happen has had its chance
+    assert story.everything() == before
+    assert it.agents() == []
+
+    # What is asked now is done, and goes on where the forgotten work stands.
+    await it.command(story.new, "/claude And more, please")
+    await it.says(story.new, "Done: pull request", seconds=90)
+    (pull,) = it.pulls(story.new)
+    assert len(it.statuses(story.new)) == len(it.statuses(pull)) == 1
+    assert len(it.model.requests) == story.requests + 1
+    latest = await it.ask("Do the latest thing", [commits("latest.txt")], [done("Latest.")])
+    await it.says(latest, "Done: pull request", seconds=90)
+    assert len(it.pulls(latest)) == len(it.statuses(latest)) == 1
+    assert len(it.branches()) == 4
+
+
+async def test_an_old_backup_on_the_same_machine_repeats_nothing() -> None:
+    async with house(separate=True) as it:
+        story = Story(it)
+        kept = await story.until_the_service_dies()
+        before = story.everything()
+
+        said = await cco(it, "restore", str(kept))
+        assert "What was there before is kept in" in said
+        await it.start()
+        await nothing_happened_twice(story, before)
+
+
+async def test_an_old_backup_on_another_machine_repeats_nothing() -> None:
+    async with house(separate=True) as it:
+        story = Story(it)
+        kept = await story.until_the_service_dies()
+        before = story.everything()
+
+        shutil.rmtree(it.home)
+        await cco(it, "restore", str(kept))
+        assert not (it.home / "tasks").exists() or not list((it.home / "tasks").glob("*/worktree"))
+        await it.start()
+        await nothing_happened_twice(story, before)

@@ -32,7 +32,8 @@ class Story:
         self.new = await it.ask("Do the new thing", [commits("new.txt")], [done("New.")], [done("And more.")])
         await it.says(self.new, "Done: pull request")
         await it.command(self.old, "/claude Once more, please")
-        await it.says(self.old, "Done: pull request")
+        await it.until(lambda: len(it.model.requests) == 7 and not it.agents())
+        await it.says(self.old, "Done")
         await self.quiet()
         await it.end(it.services[0], signal.SIGKILL)
         self.requests = len(it.model.requests)
@@ -49,11 +50,9 @@ class Story:
     def everything(self) -> dict[str, object]:
         """How much there is of what must not be doubled."""
         it = self.it
-        places = [*it.repository.issues.values()]
+        places, pulls = [*it.repository.issues.values()], it.world.pulls_of(it.repository)
         return {
-            "pulls": sorted(
-                (pull.number, pull.state, pull.pull.draft) for pull in it.world.pulls_of(it.repository) if pull.pull
-            ),
+            "pulls": sorted((one.number, one.state, one.pull.draft) for one in pulls if one.pull),
             "branches": it.branches(),
             "comments": {place.number: sorted(one.id for one in place.comments) for place in places},
             "requests": len(it.model.requests),
@@ -75,10 +74,10 @@ async def nothing_happened_twice(story: Story, before: dict[str, object]) -> Non
 
     # What is asked now is done, and goes on where the forgotten work stands.
     await it.command(story.new, "/claude And more, please")
+    await it.until(lambda: len(it.model.requests) == story.requests + 2 and not it.agents())  # a session of its own
     await it.says(story.new, "Done: pull request", seconds=90)
     (pull,) = it.pulls(story.new)
     assert len(it.statuses(story.new)) == len(it.statuses(pull)) == 1
-    assert len(it.model.requests) == story.requests + 1
     latest = await it.ask("Do the latest thing", [commits("latest.txt")], [done("Latest.")])
     await it.says(latest, "Done: pull request", seconds=90)
     assert len(it.pulls(latest)) == len(it.statuses(latest)) == 1

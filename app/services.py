@@ -21,7 +21,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, claude_cli, credentials, doctor, logs, paused, web
+from app import api, claude_cli, credentials, doctor, logs, paused, sweeping, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
@@ -145,7 +145,8 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 settings.public_url,
             )
         mirrors = Mirrors(home)
-        engine = Engine(home, Tmux(home / "tmux.sock"))
+        tmux = Tmux(home / "tmux.sock")
+        engine = Engine(home, tmux)
         rules = await _rules(settings, home, house)
         conductor = Conductor(
             Means(
@@ -184,6 +185,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 after(looked, Reporting(store, reporters, _now).run),
                 live.run(),
                 paused.watch(store),
+                sweeping.daily(home, store, mirrors, tmux, sweeping.rules(settings), _now),
                 looking(looked, restored, LookFirst(github.of, house, store, engine.has_traces)),
             )
         )

@@ -30,7 +30,7 @@ from urllib.parse import quote
 from runner import events as happened
 from runner import history
 from runner.beneath import open_beneath
-from runner.database import from_text, to_text
+from runner.database import MIGRATIONS, from_text, to_text
 from runner.effects import effect
 from runner.events import CommitsExported, Recorded
 from runner.rows import ACTIVE
@@ -123,6 +123,17 @@ def make(home: Path, target: Path, now: datetime, version: str) -> Manifest:
         shutil.rmtree(staging, ignore_errors=True)
     _sync(target.parent)
     return manifest
+
+
+def newest_schema() -> int:
+    """What this version carries a database forward to."""
+    return len(list(MIGRATIONS.glob("[0-9]*.sql")))
+
+
+def schema_of(path: Path) -> int:
+    """Of a database that is there; sqlite3.Error where it is none."""
+    with closing(sqlite3.connect(f"file:{quote(os.fspath(path))}?mode=rw", uri=True, timeout=30)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def check_database(path: Path) -> int:

@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -92,10 +93,11 @@ class Count:
 class Mirrors:
     """All mirrors beneath CCO_HOME, each made once, so that its lock is one lock."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, alone: bool = True) -> None:
+        """`alone`: no other process uses them, so what a killed one left is taken away."""
         self._root = home.resolve() / "mirrors"  # git records real paths
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for leftover in self._root.glob(f"{ASKPASS_PREFIX}*"):  # a kill while git was asking
+        for leftover in self._root.glob(f"{ASKPASS_PREFIX}*") if alone else ():  # a kill while git was asking
             shutil.rmtree(leftover)
         self._mirrors: dict[tuple[str, str], Mirror] = {}
 
@@ -105,6 +107,14 @@ class Mirrors:
         if key not in self._mirrors:
             self._mirrors[key] = Mirror(self._root, remote)
         return self._mirrors[key]
+
+    def all(self) -> "list[Mirror]":
+        """Those that are on this disk, by where they lie; what they were fetched from is in the tasks."""
+        places = sorted(path.relative_to(self._root).with_suffix("").parts for path in self._root.glob("[!.]*/*/*.git"))
+        remotes = [
+            Remote(f"https://{host}/{owner}/{name}.git", host, f"{owner}/{name}") for host, owner, name in places
+        ]
+        return [self._mirrors.get((one.host, one.full_name)) or Mirror(self._root, one) for one in remotes]
 
 
 class Mirror:
@@ -186,6 +196,20 @@ class Mirror:
             refs = await git("for-each-ref", form, f"refs/tasks/{int(task_id)}/", cwd=self.path)
             with effect("git.unpin"):
                 await git("update-ref", "--stdin", cwd=self.path, stdin=refs, pass_fds=[lock])
+
+    async def serves(self) -> set[int]:
+        """The tasks that something is kept for here."""
+        out = await git("for-each-ref", "--format=%(refname)", "refs/tasks/", cwd=self.path)
+        return {int(name.split("/")[2]) for name in out.decode().split()}
+
+    async def set_aside(self, where: Path, allowed: AbstractAsyncContextManager[bool]) -> bool:
+        """Move the whole mirror away, if nobody uses it and it is allowed still; the next fetch makes it anew."""
+        async with self._alone(), allowed as is_allowed:
+            if is_allowed and not await self.serves():
+                with effect("file.mirror-aside"):
+                    os.replace(self.path, where)  # noqa: PTH105 - a rename does not block
+                return True
+        return False
 
     async def import_bundle(self, task_id: int, run_id: int, number: int, bundle: Path | int) -> str:
         """Take HEAD of a bundle into `refs/tasks/<id>/runs/<run>/<number>`; return its SHA.

@@ -29,9 +29,10 @@ from runner.backup import (
     CannotKeep,
     Manifest,
     check_database,
+    newest_schema,
     sum_of,
 )
-from runner.database import MIGRATIONS, open_database, to_text
+from runner.database import open_database, to_text
 from runner.effects import effect
 from runner.rows import ACTIVE
 
@@ -158,7 +159,7 @@ def _manifest(tar: tarfile.TarFile, first: tarfile.TarInfo | None, broken: str) 
         manifest = Manifest.from_json(there.read(_LARGEST_MANIFEST))
     except (KeyError, TypeError, ValueError) as exc:
         raise CannotKeep(f"{broken}: its manifest cannot be read") from exc
-    known = len(list(MIGRATIONS.glob("[0-9]*.sql")))
+    known = newest_schema()
     if manifest.format > FORMAT or manifest.schema > known:
         raise CannotKeep(
             f"this backup was made by a newer version ({manifest.version}, schema {manifest.schema}; this one knows "

@@ -236,6 +236,20 @@ class Store:
                 (receipt.task_id, receipt.reporter, receipt.digest, receipt.reference, to_text(receipt.at)),
             )
 
+    @asynccontextmanager
+    async def at_rest(self, task_id: TaskId) -> AsyncIterator[bool]:
+        """Whether the task has no active run; while the block lasts it gets none, from this process or another."""
+        async with self._database.transaction("commit.at-rest") as db:
+            active = await changes.one(db, f"SELECT id FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+            yield active is None
+
+    @asynccontextmanager
+    async def repository_at_rest(self, host: str, full_name: str) -> AsyncIterator[bool]:
+        """The same for a whole repository."""
+        async with self._database.transaction("commit.at-rest") as db:
+            sql = "SELECT runs.id FROM runs JOIN tasks ON tasks.id = task_id WHERE host = ? AND repository = ?"
+            yield await changes.one(db, f"{sql} AND {ACTIVE}", host, full_name) is None
+
     # Reading
 
     @property

@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Keep it safe": {
         "backup": Entry("app.cli.keeping", "Put what cannot be had again into one file."),
         "restore": Entry("app.cli.keeping", "Take a backup back."),
+        "gc": Entry("app.cli.keeping", "Take away what nobody needs any more, and say what it freed."),
         "panic": Entry("app.cli.panicking", "Stop everything at once, and let nothing start."),
         "resume-all": Entry("app.cli.panicking", "Let everything go on after a panic."),
     },

@@ -1,21 +1,29 @@
-"""Keep what cannot be had again: backup, restore."""
+"""Keep what cannot be had again, and take away the rest: backup, restore, gc."""
 
+import asyncio
 import json
+import sqlite3
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 
 import click
 
+from app.cli.client import settings_or_fail
 from app.cli.panicking import home_or_fail
 from app.cli.references import json_option
 from app.cli.saying import Failed, one_line, say, say_json
 from app.cli.words import count
 from app.settings import SettingsError, home_alone
+from app.sweeping import rules as sweep_rules
 from runner import backup as keeping
 from runner import restore as taking_back
 from runner.backup import CannotKeep, Manifest
+from runner.mirror import Mirrors
+from runner.store import open_store
+from runner.sweeping import Rules, Sweeper, Swept
+from runner.tmux import Tmux
 
 file_argument = click.argument("file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
 
@@ -71,6 +79,47 @@ def restore(*, file: Path, as_json: bool) -> None:
     if restored.aside is not None:
         say(f"What was there before is kept in {restored.aside}. Remove it when all is well: it holds credentials.")
     say("Start the service: cco serve. It asks GitHub first what happened since the backup was made.")
+
+
+@click.command()
+@click.option(
+    "--older-than", metavar="DAYS", type=click.FloatRange(0), help="Of tasks over for so long; else CCO_KEEP_DAYS."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what it would take away.")
+@click.option("--force-unpushed", is_flag=True, help="Take away also what was never pushed, and name it.")
+@json_option
+def gc(*, older_than: float | None, dry_run: bool, force_unpushed: bool, as_json: bool) -> None:
+    """Take away what nobody needs any more, and say what it freed.
+
+    Directories of tasks that are over and old, and what crashes left behind; beside a running service or without one.
+    What was never pushed is kept, and named. A task can go on afterwards: Claude begins a new session on its branch.
+    """
+    settings = settings_or_fail()
+    days = settings.keep.days if older_than is None else older_than
+    rules = sweep_rules(settings, keep=timedelta(days=days), even_unpushed=force_unpushed, dry_run=dry_run)
+    try:
+        home = home_or_fail().resolve()
+        if keeping.schema_of(home / keeping.DATABASE) != keeping.newest_schema():
+            raise Failed("the database is of another version: start the service once with this one, then say it again.")
+        swept = asyncio.run(_sweep(home, rules))
+    except (OSError, sqlite3.Error) as exc:
+        raise Failed(f"this cannot be done here: {getattr(exc, 'strerror', None) or exc}.") from None
+    if as_json:
+        say_json({"dry_run": dry_run, "freed_bytes": swept.bytes, **asdict(swept)})
+        return
+    for removed in swept.removed:
+        say(f"  {size(removed.bytes):>9}  {one_line(removed.what)}: {one_line(removed.why)}")
+    for kept in swept.kept:
+        say(f"  kept       {one_line(kept.what)}: {one_line(kept.why)}")
+    say(f"{'It would free' if dry_run else 'Freed'} {size(swept.bytes)}.")
+    if not force_unpushed and any("pushed" in kept.why or "only here" in kept.why for kept in swept.kept):
+        say("To take away also what was never pushed: cco gc --force-unpushed")
+
+
+async def _sweep(home: Path, rules: Rules) -> Swept:
+    async with open_store(home / keeping.DATABASE) as store:
+        mirrors = Mirrors(home, alone=False)
+        return await Sweeper(home, store, mirrors, Tmux(home / "tmux.sock"), rules, datetime.now(UTC)).sweep()
 
 
 def _tell(manifest: Manifest) -> None:

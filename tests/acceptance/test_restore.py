@@ -107,3 +107,46 @@ async def test_an_old_backup_on_another_machine_repeats_nothing() -> None:
         assert not (it.home / "tasks").exists() or not list((it.home / "tasks").glob("*/worktree"))
         await it.start()
         await nothing_happened_twice(story, before)
+
+
+async def test_work_that_was_held_back_is_there_on_another_machine_and_goes_out_when_someone_says_so() -> None:
+    async with house(separate=True) as it:
+        issue = await it.ask("Change what CI runs", [commits(".github/workflows/ci.yml")], [done("Held.")])
+        await it.says(issue, "it needs your yes")
+        kept = it.home.parent / "kept.tar"
+        said = await cco(it, "backup", str(kept))
+        assert "With the unpushed commits of task 1 (octo/eggtimer#1)" in said
+        await it.end(it.services[0], signal.SIGKILL)
+        shutil.rmtree(it.home)
+        await cco(it, "restore", str(kept))
+
+        await it.start()
+        assert "Allowed" in await it.command(issue, "/claude approve")
+        await it.says(issue, "Done: pull request")
+        (branch,) = it.branches()
+        assert it.git("diff", "--name-only", f"main...{branch}").split() == [".github/workflows/ci.yml"]
+        assert len(it.model.requests) == 2
+        assert len(it.statuses(issue)) == 1
+
+
+async def test_a_run_that_was_cut_off_with_its_machine_goes_on_elsewhere_from_what_it_had_handed_over() -> None:
+    async with house(separate=True) as it:
+        issue = await it.ask("Do it somewhere", [commits("a.txt"), waits()], [commits("b.txt")], [done("Both.")])
+        await it.until(lambda: it.pulls(issue))
+        await it.says(issue, "draft pull request")
+        kept = it.home.parent / "kept.tar"
+        await cco(it, "backup", str(kept))
+        await it.end(it.services[0], signal.SIGKILL)
+        await cco(it, "panic")
+        shutil.rmtree(it.home)  # the machine is gone, and its agents with it
+        await cco(it, "restore", str(kept))
+
+        await it.start()
+        await it.until(lambda: it.agents(), 90)  # it went on, in a session of its own
+        it.let_go()
+        await it.says(issue, "Done: pull request", seconds=90)
+        (pull,) = it.pulls(issue)
+        assert pull.pull is not None
+        assert it.git("diff", "--name-only", f"main...{pull.pull.head_ref}").split() == ["a.txt", "b.txt"]
+        assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
+        assert len(it.branches()) == 1

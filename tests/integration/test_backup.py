@@ -110,9 +110,7 @@ def test_a_backup_made_while_writes_go_on_is_whole_and_comes_back_as_it_was(home
     assert (other / "credentials" / "github.pem").read_text() == "a key\n"
     assert (other / "cco.toml").read_text() == "max_runs = 3\n"
     assert stat.S_IMODE(other.stat().st_mode) == 0o700
-    with closing(
-        sqlite3.connect(other / "cco.db")
-    ) as db:  # every task is whole
+    with closing(sqlite3.connect(other / "cco.db")) as db:  # every task is whole
         for table in ("runs", "triggers", "events"):
             assert db.execute(f"SELECT count(DISTINCT task_id) FROM {table}").fetchone()[0] == manifest.tasks
 

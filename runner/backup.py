@@ -103,24 +103,19 @@ def make(home: Path, target: Path, now: datetime, version: str) -> Manifest:
     if not (home / DATABASE).is_file():
         raise CannotKeep(f"there is no database in CCO_HOME={home}. Give the command the service's CCO_HOME")
     try:
-        staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as staging:
+            copy = Path(staging, "home")
+            copy.mkdir(mode=0o700)
+            _copy_database(home / DATABASE, copy / DATABASE)
+            bundles, unpushed = _take_work(home, copy)
+            names = [DATABASE, *_take_files(home, copy), *bundles]
+            manifest = _manifest(home, copy, names, unpushed, now, version)
+            packed = Path(staging, "backup")
+            _pack(copy, manifest, packed)
+            with effect("file.backup"):
+                os.link(packed, target)  # fails where another has made one meanwhile
     except OSError as exc:
-        raise CannotKeep(f"{target} cannot be written: {exc.strerror}") from exc
-    try:
-        copy = staging / "home"
-        copy.mkdir(mode=0o700)
-        _copy_database(home / DATABASE, copy / DATABASE)
-        bundles, unpushed = _take_work(home, copy)
-        names = [DATABASE, *_take_files(home, copy), *bundles]
-        manifest = _manifest(home, copy, names, unpushed, now, version)
-        packed = staging / "backup"
-        _pack(copy, manifest, packed)
-        with effect("file.backup"):
-            os.link(packed, target)  # fails where another has made one meanwhile
-    except OSError as exc:
-        raise CannotKeep(f"the backup cannot be written: {exc.strerror or exc}") from exc
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        raise CannotKeep(f"{target} cannot be written: {exc.strerror or exc}") from exc
     _sync(target.parent)
     return manifest
 

@@ -86,7 +86,9 @@ def lift(home: Path) -> bool:
 
 def supervisors(home: Path) -> list[Supervisor]:
     """Those at work beneath this CCO_HOME. The argv is compared whole: the tmux server's own holds one of these too."""
-    return [found for pid in _pids() if (found := _supervisor(pid, home)) is not None]
+    found = {pid: one for pid in _pids() if (one := _supervisor(pid, home)) is not None}
+    # A command that one has forked looks like it until it is executed.
+    return [one for pid, one in found.items() if _parent(pid) not in found]
 
 
 def end_agents(home: Path, gentle: float = GENTLE_SECONDS, forced: float = FORCED_SECONDS) -> list[Ended]:
@@ -132,6 +134,13 @@ def _supervisor(pid: int, home: Path) -> Supervisor | None:
     return Supervisor(pid, directory) if plain else None
 
 
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except OSError:
+        return None  # it has ended
+
+
 def _tell(one: Supervisor) -> None:
     with suppress(OSError):  # a spool that cannot be written: then by force
         spool.send(one.spool, "pause", f"pause-{time.time_ns()}", why=WHY)
@@ -149,9 +158,11 @@ def _kill(one: Supervisor, home: Path) -> None:
             if _supervisor(one.pid, home) != one:
                 return
             with effect("process.kill-agent"):
-                signal.pidfd_send_signal(descriptor, signal.SIGSTOP)
                 until = time.monotonic() + 1.0
-                while (below := _beneath(one.pid)) and time.monotonic() < until:
+                while time.monotonic() < until:
+                    signal.pidfd_send_signal(descriptor, signal.SIGSTOP)  # each time: tmux wakes what is in a pane
+                    if not (below := _beneath(one.pid)):
+                        break
                     for pid in below:
                         with suppress(ProcessLookupError, PermissionError):
                             os.kill(pid, signal.SIGKILL)

@@ -57,9 +57,10 @@ def restore(home: Path, source: Path, now: datetime) -> Restored:
     with _alone(home):
         finish(home)
         for leftover in home.glob(f".{PENDING}-*"):
-            shutil.rmtree(leftover)
-        staging = Path(tempfile.mkdtemp(dir=home, prefix=f".{PENDING}-"))
-        try:
+            with effect("file.restore-leftover"):
+                shutil.rmtree(leftover)
+        with tempfile.TemporaryDirectory(dir=home, prefix=f".{PENDING}-", ignore_cleanup_errors=True) as fresh:
+            staging = Path(fresh)
             manifest = _unpack(source, staging)
             _prepare(home, staging, manifest, now)
             aside = f"before-restore-{now:%Y%m%dT%H%M%S}"
@@ -69,8 +70,6 @@ def restore(home: Path, source: Path, now: datetime) -> Restored:
             _sync_tree(staging)
             with effect("file.restoring"):
                 staging.rename(home / PENDING)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
         kept = finish(home)
     return Restored(manifest, kept)
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -269,9 +269,7 @@ async def _delete(path: Path) -> None:
 
 def _aside(path: Path) -> Path:
     """A name beside it that nobody has."""
-    name = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{GONE}{path.name}-"))
-    name.rmdir()
-    return name
+    return path.with_name(f"{GONE}{path.name}-{secrets.token_hex(8)}")
 
 
 def _is_at_work(path: Path) -> bool:

@@ -142,7 +142,7 @@ async def test_a_run_that_was_cut_off_with_its_machine_goes_on_elsewhere_from_wh
         await cco(it, "restore", str(kept))
 
         await it.start()
-        await it.until(lambda: it.agents(), 90)  # it went on, in a session of its own
+        await it.until(it.agents, 90)  # it went on, in a session of its own
         it.let_go()
         await it.says(issue, "Done: pull request", seconds=90)
         (pull,) = it.pulls(issue)

@@ -1,6 +1,7 @@
 """An old backup is restored, and the service looks at what is there before it does anything: nothing happens twice."""
 
 import asyncio
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -150,3 +151,31 @@ async def test_a_run_that_was_cut_off_with_its_machine_goes_on_elsewhere_from_wh
         assert it.git("diff", "--name-only", f"main...{pull.pull.head_ref}").split() == ["a.txt", "b.txt"]
         assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
         assert len(it.branches()) == 1
+
+
+async def test_what_was_merged_since_the_backup_is_not_proposed_again() -> None:
+    async with house(separate=True) as it:
+        issue = await it.ask("Do it before the merge", [commits("a.txt"), waits()], [done("Done.")])
+        await it.until(lambda: list(it.home.glob("tasks/1/runs/1/launches/1/bundles/1")))
+        kept = it.home.parent / "kept.tar"
+        await cco(it, "backup", str(kept))
+        it.let_go()
+        await it.says(issue, "Done: pull request")
+        (pull,) = it.pulls(issue)
+        assert pull.pull is not None
+        await it.world.act("bob").merge(pull, "squash")
+        it.git("update-ref", "-d", f"refs/heads/{pull.pull.head_ref}")
+        await it.says(issue, "Merged: pull request")
+        await it.end(it.services[0], signal.SIGKILL)
+        await cco(it, "restore", str(kept))
+        assert it.branches() == {}
+
+        await it.start()
+        while (shown := json.loads(await cco(it, "show", "1", "--json")))["state"] not in {"succeeded", "failed"}:
+            await asyncio.sleep(0.1)
+        assert (shown["state"], shown["pull_request"]["state"]) == ("succeeded", "merged")
+        await it.says(issue, "Merged: pull request")
+        assert it.pulls(issue) == [pull]
+        assert it.branches() == {}
+        assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
+        assert len(it.model.requests) == 2

@@ -15,7 +15,7 @@ from app.cli.panicking import home_or_fail
 from app.cli.references import json_option
 from app.cli.saying import Failed, one_line, say, say_json
 from app.cli.words import count
-from app.settings import SettingsError, home_alone
+from app.home import SettingsError, home_alone
 from app.sweeping import rules as sweep_rules
 from runner import backup as keeping
 from runner import restore as taking_back

@@ -8,7 +8,7 @@ import click
 from app.cli.references import json_option
 from app.cli.saying import Failed, say, say_json
 from app.cli.words import count
-from app.settings import SettingsError, home_alone
+from app.home import SettingsError, home_alone
 from runner import panic as stopping
 
 

@@ -36,9 +36,11 @@ def address(it: House) -> str:
 async def panic(it: House) -> tuple[dict[str, Any], float]:
     """Panic; what it says, and how long it was until the last agent was gone."""
     begun = time.monotonic()
-    said = json.loads(await cco(it, "panic", "--json"))
-    assert it.agents() == []
+    command = asyncio.create_task(cco(it, "panic", "--json"))
+    await it.until(lambda: command.done() or not (it.agents() or supervisors(it)))
     took = time.monotonic() - begun
+    said = json.loads(await command)
+    assert it.agents() == supervisors(it) == []
     return said, took
 
 

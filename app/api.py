@@ -81,7 +81,8 @@ class Api:
         )
         shown = views[:limit]
         more = shown[-1].task.id if len(views) > limit else None
-        return web.json_response({"tasks": [task_json(view) for view in shown], "next": more}, dumps=dumps)
+        page = {"tasks": [task_json(view) for view in shown], "next": more, "paused": self._store.paused}
+        return web.json_response(page, dumps=dumps)
 
     async def task(self, request: web.Request) -> web.Response:
         """One task with its runs, pull request and cost."""

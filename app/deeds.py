@@ -99,7 +99,13 @@ class Deeds:
         """What is pushed, against where the branch began."""
         if task.base_sha is None or task.pushed_sha is None:
             raise Refusal(f"Task {task.id} has pushed nothing yet, so there is nothing to compare.")
-        return await self._mirrors.of(remote_of(task.repository)).diff(task.base_sha, task.pushed_sha)
+        mirror = self._mirrors.of(remote_of(task.repository))
+        for sha in (task.base_sha, task.pushed_sha):
+            if not await mirror.has(sha):  # `cco gc` took the mirror away, or the database came here without it
+                await mirror.fetch(await self._github.credential(task.repository, False))
+                if not await mirror.has(sha):
+                    raise Refusal(f"The commits of task {task.id} are gone from GitHub and from this machine.")
+        return await mirror.diff(task.base_sha, task.pushed_sha)
 
     async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
         """What Claude did and said in the latest run, behind a mark (`<launch>/<bytes>`), and the next mark."""

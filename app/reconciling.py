@@ -75,6 +75,9 @@ class Reconciler:
         await listening.wait()  # what is asked for again must find us
         number = 0
         while True:
+            if self._store.paused:  # what would be delivered again is not taken now
+                await asyncio.sleep(min(1.0, self._every.total_seconds() / 5))
+                continue
             await self._drained()
             asked = await self._isolated(self._redelivering.round(self._now(), begun))
             if asked:

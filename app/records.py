@@ -26,6 +26,7 @@ def task_json(view: TaskView) -> dict[str, Any]:
         "state": view.state,
         "waiting_for": view.waiting_for,
         "waiting_until": time(run.waiting_until),
+        "paused": view.paused,
         "position": view.position,
         "branch": task.branch,
         "pull_request": None

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,7 +90,12 @@ class Redelivering:
         """Ask for what is missing, as far as it is due; gives how many. Nothing from before `begun` is ours to do."""
         mark = await self._store.mark(MARK) or begun
         items = await self._items(max(mark - OVERLAP, now - KEPT))
-        missing = [one for one in gathered(items) if not one.arrived and concerns_us(one.event, one.action)]
+        forgotten = await self._forgotten()
+        missing = [
+            one
+            for one in gathered(items)
+            if concerns_us(one.event, one.action) and (not one.arrived or forgotten(one.first_at))
+        ]
         stored = await self._store.deliveries.known([one.guid for one in missing]) if missing else set()
         missing = [one for one in missing if one.guid not in stored and one.first_at >= begun]
         wanted = [one for one in missing if not self._is_given_up(one, now)]
@@ -104,6 +109,13 @@ class Redelivering:
         if reached != mark:
             await self._store.set_mark(MARK, reached)
         return len(due)
+
+    async def _forgotten(self) -> Callable[[datetime], bool]:
+        """Whether we took a delivery of then in a life that the database, restored from a backup, knows nothing of."""
+        restored = await self._store.restored()
+        if restored is None:
+            return lambda _: False
+        return lambda at: restored.made_at - OVERLAP <= at <= restored.restored_at
 
     async def _items(self, back_to: datetime) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

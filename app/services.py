@@ -23,7 +23,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, claude_cli, credentials, doctor, health, logs, measuring, web
+from app import api, claude_cli, credentials, doctor, health, logs, measuring, paused, sweeping, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
@@ -35,6 +35,7 @@ from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
 from app.live import Live
+from app.looking import after, looking
 from app.metrics import Metrics
 from app.reconciling import Reconciler
 from app.settings import make_home
@@ -44,12 +45,13 @@ from app.webhooks import Receiver
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.github import repository_of
+from handlers.looking_first import LookFirst
 from handlers.prompt import SYSTEM
 from handlers.publishing import GitHubForge
 from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
-from runner import confinement
+from runner import confinement, restore
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
@@ -61,11 +63,14 @@ from runner.mirror import Mirrors
 from runner.publishing import Publisher
 from runner.secrets import Keyring
 from runner.spool import write_atomically
-from runner.store import Store, open_store
+from runner.store import Restored, Store, open_store
 from runner.tasks import Actor
 from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
+
+# How long after a restore a Slack thread is looked for before one is begun.
+LOOK_FIRST = timedelta(days=7)
 
 # How long what is under way may take to end when the service is told to; and when it is ended, whatever it waits for.
 LEAVE = timedelta(seconds=4)
@@ -136,7 +141,9 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         stack.callback(os.umask, os.umask(0o077))  # everything that is written is ours alone
         lock = stack.enter_context(_only_one(home))
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
+        _finish_restoring(home)
         store = await stack.enter_async_context(_opened(home / "cco.db"))
+        restored = await store.restored()
         github = await stack.enter_async_context(
             open_github(
                 settings.github,
@@ -145,19 +152,8 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 diary=home / "github-writes",
             )
         )
-        house = House(
-            trigger_label=settings.trigger_label,
-            bot=await _identity(github, settings, home),
-            host=settings.github.host,
-            redact=keyring.redact,
-            dashboard=settings.public_url if client is not None else None,
-        )
-        if settings.public_url is not None and client is None:
-            logger.warning(
-                "nobody can sign in at %s, so nothing links there: this App's client id and secret are not in "
-                "CCO_HOME/credentials/github.json, where `cco setup` saves them",
-                settings.public_url,
-            )
+        bot = await _identity(github, settings, home)
+        house = _house(settings, bot, keyring, people_can_sign_in=client is not None)
         mirrors = Mirrors(home)
         tmux = Tmux(home / "tmux.sock")
         engine = Engine(home, tmux)
@@ -181,14 +177,10 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         inbox = Inbox(
             store.deliveries, _handing_on(github, conductor, store, house), partial(store.issue_of, house.host)
         )
-        reporters: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
-        if settings.slack.bot_token is not None:
-            slack = await stack.enter_async_context(open_slack(settings.slack))
-            reporters.append(SlackReporter(slack, keyring.redact, house.dashboard, _now))
+        reporters = await stack.enter_async_context(_reporters(settings, github, house, restored))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
-        token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
-        keyring.add(token)
+        token = _api_token(settings, home, keyring)
         entrance = Entrance(token, settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         people = People(github.of, house.host, _now)
@@ -221,16 +213,20 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             _now,
         )
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        looked = asyncio.Event()
         await stack.enter_async_context(
             _working(
                 failed,
-                conductor.run(),
+                after(looked, conductor.run),
                 inbox.drain(),
-                reporting.run(),
+                after(looked, reporting.run),
                 live.run(),
                 store.keep_looking_for_damage(),
                 pulse.beat(),
-                reconciler.run(listening),
+                after(looked, partial(reconciler.run, listening)),
+                paused.watch(store),
+                sweeping.daily(home, store, mirrors, tmux, sweeping.rules(settings), _now),
+                looking(looked, restored, LookFirst(github.of, house, store, engine.has_traces)),
             )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
@@ -241,6 +237,28 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         yield Services(settings, store, conductor, engine, mirrors, github, base_url, link, failed)
 
 
+def _finish_restoring(home: Path) -> None:
+    if restore.is_cut_off(home):
+        restore.finish(home)
+        raise CannotServe("a restore had been cut off, and is finished now. Start once more, with its settings")
+
+
+def _house(settings: Settings, bot: Actor, keyring: Keyring, *, people_can_sign_in: bool) -> House:
+    if settings.public_url is not None and not people_can_sign_in:
+        logger.warning(
+            "nobody can sign in at %s, so nothing links there: this App's client id and secret are not in "
+            "CCO_HOME/credentials/github.json, where `cco setup` saves them",
+            settings.public_url,
+        )
+    return House(
+        trigger_label=settings.trigger_label,
+        bot=bot,
+        host=settings.github.host,
+        redact=keyring.redact,
+        dashboard=settings.public_url if people_can_sign_in else None,
+    )
+
+
 async def _identity(github: GitHub, settings: Settings, home: Path) -> Actor:
     try:
         return await identity(github, settings.github, home / "identity.json")
@@ -249,6 +267,31 @@ async def _identity(github: GitHub, settings: Settings, home: Path) -> Actor:
             f"GitHub has to be asked once who this App is, and it does not answer ({absence}). "
             f"Try again when {settings.github.api_url} can be reached from here."
         ) from absence
+
+
+@asynccontextmanager
+async def _reporters(
+    settings: Settings, github: GitHub, house: House, restored: Restored | None
+) -> AsyncIterator[list[Reporter]]:
+    """The places where tasks are told of."""
+    async with AsyncExitStack() as stack:
+        places: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
+        if settings.slack.bot_token is not None:
+            slack = await stack.enter_async_context(open_slack(settings.slack))
+            places.append(SlackReporter(slack, house.redact, house.dashboard, _now, _forgotten(restored)))
+        yield places
+
+
+def _api_token(settings: Settings, home: Path, keyring: Keyring) -> str:
+    token = settings.api_token.get_secret_value() if settings.api_token else credentials.api_token(home)
+    keyring.add(token)
+    return token
+
+
+def _forgotten(restored: Restored | None) -> datetime | None:
+    """Since when we may have said things that we know nothing of. After some days that is of no matter any more."""
+    recent = restored is not None and _now() - restored.restored_at < LOOK_FIRST
+    return restored.made_at if restored is not None and recent else None
 
 
 async def _rules(settings: Settings, home: Path, house: House) -> Rules:
@@ -362,6 +405,7 @@ def _readiness(
     checks = {
         "database": health.Check(store.trouble),
         "lock": health.Check(partial(health.lock, home, lock)),
+        "paused": health.Check(partial(paused.why, store)),
         "tmux": health.Check(partial(health.tmux, tmux)),
         "disk": health.Check(partial(health.disk, home)),
         "github": health.Check(partial(health.github, github), well_seconds=300, wrong_seconds=15),
@@ -387,13 +431,15 @@ def _server(
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
-    app.router.add_post("/webhooks/github", Receiver(secrets, inbox.put, metrics.answered).receive_github)
+    receiver = Receiver(secrets, inbox.put, metrics.answered, lambda: store.paused)
+    app.router.add_post("/webhooks/github", receiver.receive_github)
+    held = partial(paused.unless_paused, store)
     offered = api.Deeds(
-        start=deeds.start,
-        retry=deeds.retry,
-        steer=deeds.steer,
-        stop=deeds.stop,
-        decide=deeds.decide,
+        start=held(deeds.start),
+        retry=held(deeds.retry),
+        steer=held(deeds.steer),
+        stop=deeds.stop,  # nothing starts by it
+        decide=held(deeds.decide),
         diff=deeds.diff,
         transcript=deeds.transcript,
     )

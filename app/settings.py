@@ -1,7 +1,7 @@
 """Every setting, checked at start: the environment first, then cco.toml, then what `cco setup` saved.
 
-This is the only module that reads the environment. A setting is named by its variable (`CCO_GITHUB_APP_ID`), also where
-it stands in cco.toml (`[github] app_id`). An empty variable is one that is not set.
+Only this module and `app.home` read the environment. A setting is named by its variable (`CCO_GITHUB_APP_ID`), also
+where it stands in cco.toml (`[github] app_id`). An empty variable is one that is not set.
 """
 
 import os
@@ -15,7 +15,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from app import credentials
+from app.home import SettingsError, given, home_in
 from app.settings_model import Section, Settings, rsa_key
+
+__all__ = ["SettingsError", "documented", "load", "make_home"]
 
 # The variables whose name is not simply CCO_ and the place in cco.toml.
 OWN_NAMES: dict[tuple[str, ...], str] = {
@@ -28,20 +31,12 @@ ONLY_IN_FILE = {("jira", "projects")}
 SAFE_TO_SHOW = 60  # characters of a wrong value that are repeated in its line
 
 
-class SettingsError(Exception):
-    """Settings are wrong or missing; each of `lines` names one, says what is wrong and what would be right."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
-
-
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check everything. Raises SettingsError with a line for each thing that is wrong."""
-    variables = {name: value for name, value in (os.environ if environ is None else environ).items() if value.strip()}
-    home = _home(variables)
+    variables = given(environ)
+    home = home_in(variables)
     names = dict(_names(Settings))
-    given = _from_environment(variables, names)
+    found = _from_environment(variables, names)
     lines = [*_unknown_variables(variables, names)]
     in_file, wrong_file = _from_file(home / "cco.toml")
     lines += wrong_file
@@ -50,7 +45,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     for name, field in Settings.model_fields.items():
         if _is_section(field) and not isinstance(in_file.get(name, {}), dict):
             lines.append(f"cco.toml: {name} is {in_file.pop(name)!r}: it must be a table, written [{name}]")
-    merged = _merge(in_file, given)
+    merged = _merge(in_file, found)
     try:
         saved = credentials.read_github(home)
     except credentials.Unreadable as exc:
@@ -94,22 +89,6 @@ def make_home(home: Path) -> None:
 def documented() -> list[tuple[str, str, str]]:
     """Name, default and meaning of every setting, for the documentation and its test."""
     return [(name, *_default_and_meaning(field)) for name, (_, field) in _names(Settings)]
-
-
-def _home(variables: Mapping[str, str]) -> Path:
-    if "CCO_HOME" in variables:
-        chosen = Path(variables["CCO_HOME"]).expanduser()
-    elif "XDG_DATA_HOME" in variables:
-        chosen = Path(variables["XDG_DATA_HOME"]) / "cc-orchestrator"
-    else:
-        chosen = Path(variables.get("HOME", "~")).expanduser() / ".local" / "share" / "cc-orchestrator"
-    home = chosen.resolve()  # once: git records real paths
-    right = "it must be a directory that is used for nothing else"
-    if home in {Path("/"), Path(variables.get("HOME", "~")).expanduser().resolve()}:
-        raise SettingsError([f"CCO_HOME is {str(home)!r}: it would be closed to everyone else; {right}"])
-    if home.exists() and not home.is_dir():
-        raise SettingsError([f"CCO_HOME is {str(home)!r}: it is not a directory; {right}"])
-    return home
 
 
 def _names(

@@ -152,6 +152,13 @@ class LimitSettings(Section):
     day_dollars: float = Field(default=100, ge=0, allow_inf_nan=False, description="dollars a UTC day; 0 is no limit")
 
 
+class KeepSettings(Section):
+    """How long, and how much, is kept on this disk of tasks that are over."""
+
+    days: float = Field(default=30, gt=0, allow_inf_nan=False, description="days, above 0")
+    gigabytes: float = Field(default=0, ge=0, allow_inf_nan=False, description="gigabytes; 0 is no limit")
+
+
 class AnthropicSettings(Section):
     """Who pays for Claude, and where it is."""
 
@@ -236,6 +243,7 @@ class Settings(BaseSettings):
     github: GitHubSettings = Field(default_factory=GitHubSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    keep: KeepSettings = Field(default_factory=KeepSettings)
     anthropic: AnthropicSettings = Field(default_factory=AnthropicSettings)
     slack: SlackSettings = Field(default_factory=SlackSettings)
     jira: JiraSettings = Field(default_factory=JiraSettings)

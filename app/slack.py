@@ -178,7 +178,7 @@ class Slack:
             here = cursor
             answer = await self._ask(method, lambda here=here: page(here))  # type: ignore[misc]  # the same
             for message in answer["messages"] or []:
-                if message.get("metadata") == _metadata(mark):
+                if _is_marked(message, mark):
                     return Spot(channel, str(message["ts"]))
             if not (cursor := _next(answer)):
                 break
@@ -316,6 +316,16 @@ class _ShortWaits(AsyncRateLimitErrorRetryHandler):
 
 def _metadata(mark: Mark) -> dict[str, Any]:
     return {"event_type": EVENT_TYPE, "event_payload": dict(mark)}
+
+
+def _is_marked(message: dict[str, Any], mark: Mark) -> bool:
+    """Whether it is this one of ours. The subject says which task is meant: its number may be a lost database's."""
+    metadata = message.get("metadata") or {}
+    payload = metadata.get("event_payload")
+    if metadata.get("event_type") != EVENT_TYPE or not isinstance(payload, dict):
+        return False
+    wanted = {name: value for name, value in mark.items() if name != "task" or "subject" not in mark}
+    return {name: value for name, value in payload.items() if name != "task" or "subject" not in mark} == wanted
 
 
 def _next(answer: AsyncSlackResponse) -> str:

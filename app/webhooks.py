@@ -35,19 +35,25 @@ log = logging.getLogger(__name__)
 
 
 class Receiver:
-    """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap."""
+    """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap.
+
+    While `paused` says so nothing is taken: GitHub keeps what it could not deliver. `answered` hears the status of each
+    answer and the seconds it took.
+    """
 
     def __init__(
         self,
         secrets: Sequence[str],
         put: Callable[[Delivery], Awaitable[bool]],
         answered: Callable[[int, float], None] = lambda *_: None,
+        paused: Callable[[], bool] = lambda: False,
     ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("an empty webhook secret would let anybody in")
         self._secrets = [secret.encode() for secret in secrets]
         self._put = put
         self._answered = answered
+        self._paused = paused
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._refused = Sampled()
 
@@ -60,6 +66,8 @@ class Receiver:
 
     async def _receive(self, request: web.Request) -> web.Response:
         """202 once it is stored; 400 malformed, 401 signature, 413 too large, 503 cannot be stored."""
+        if self._paused():
+            return web.json_response({"error": PAUSED}, status=503, headers={"Retry-After": "60"})
         try:
             delivery = await self._delivery(request)
         except Malformed as exc:
@@ -122,6 +130,7 @@ class Malformed(Exception):
         self.status = status
 
 
+PAUSED = "whoever runs this service has paused everything; deliver it again when `cco resume-all` was said"
 TOO_LARGE = f"the body is larger than {LARGEST_BODY // 1024 // 1024} MB"
 
 

@@ -30,6 +30,10 @@ NOTHING_TO_DECIDE = "Nothing waits for a yes or no here."
 ASKED_IN_WORDS = "Claude asked a question that a yes does not answer. Write `/claude` and your answer."
 NO_TASK = "There is no work of mine here yet. Put the label {label} on the issue, or write `/claude` and what you want."
 NOT_OURS = "This pull request is not one of mine. Put the label {label} on an issue, and I will open one for it."
+FORGOTTEN = (
+    "This pull request is mine, but the service was restored from a backup that is older than it. "
+    "Write the same on #{number}, and I go on from here."
+)
 NOT_YET = "{command} is not there yet. The word is kept for it, so I did not pass it on to Claude."
 ASKED_SINCE = (
     "What runs now was asked for after you wrote this, and I only read it now. Write `/claude stop` again to end it."
@@ -51,6 +55,11 @@ def no_task(label: str) -> str:
 def not_ours(label: str) -> str:
     """On somebody else's pull request."""
     return NOT_OURS.format(label=code(label))
+
+
+def forgotten(number: int) -> str:
+    """On a pull request of ours that the database does not know."""
+    return FORGOTTEN.format(number=number)
 
 
 def not_yet(verb: Verb) -> str:
@@ -81,7 +90,7 @@ def submitted(submission: Submission, view: TaskView, waited_for: WaitingFor | N
         return f"I have that already. {_stands(view)}"
     if submission.kind is Submitted.queued:
         ahead = view.position or 0
-        return "On it." if ahead == 0 else f"On it. {_stands(view)}"
+        return "On it." if ahead == 0 and not view.paused else f"On it. {_stands(view)}"
     if waited_for is WaitingFor.answer:
         return "That is the answer Claude was waiting for; it goes on."
     if view.state is RunState.running:

@@ -158,6 +158,8 @@ async def _without_task(desk: Desk, spoken: Spoken) -> str:
         return answers.no_task(desk.house.trigger_label)
     pull_request = await desk.gh.getitem(f"/repos/{spoken.repository.full_name}/pulls/{spoken.number}")
     allow(policy.may_work_on_pull_request(pull_request))
+    if github.is_ours(pull_request, desk.house) and (number := starting.issue_of(pull_request["head"]["ref"])):
+        return answers.forgotten(number)
     return answers.not_ours(desk.house.trigger_label)
 
 

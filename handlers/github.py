@@ -101,12 +101,20 @@ async def find_our_comment(
     gh: GitHubAPI, house: House, repository: Repository, number: int, marker: str, since: datetime | None = None
 ) -> int | None:
     """The first comment of our own App that begins with the marker."""
+    found = await our_comment(gh, house, repository, number, marker, since)
+    return None if found is None else int(found["id"])
+
+
+async def our_comment(
+    gh: GitHubAPI, house: House, repository: Repository, number: int, marker: str, since: datetime | None = None
+) -> dict[str, Any] | None:
+    """The same, whole, as GitHub gives it."""
     url = f"/repos/{repository.full_name}/issues/{number}/comments?per_page=100"
     if since is not None:
         url += f"&since={quote(since.strftime('%Y-%m-%dT%H:%M:%SZ'))}"
     async for comment in gh.getiter(url):
         if is_ours(comment, house) and (comment.get("body") or "").startswith(marker):
-            return int(comment["id"])
+            return dict(comment)
     return None
 
 

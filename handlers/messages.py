@@ -10,6 +10,8 @@ from runner.view import TaskView
 
 def headline(view: TaskView) -> str:
     """One line of plain text that says where the task stands."""
+    if view.paused:
+        return "Paused by whoever runs this service"
     match view.state:
         case RunState.queued:
             return _in_line(view)
@@ -81,6 +83,8 @@ def _ended(view: TaskView) -> str:
 
 def what_to_do(view: TaskView) -> str:
     """What a person can do now, in Markdown, with exactly what to write. Empty where there is nothing to say."""
+    if view.paused:
+        return "It goes on by itself once they let it; nothing that was done so far is lost."
     match view.state, view.waiting_for, view.outcome:
         case (RunState.waiting, WaitingFor.answer, _):
             options = view.asked.options if view.asked else ()

@@ -1,6 +1,6 @@
 """Open our pull request, keep its words, and take it out of draft: what the runner needs of GitHub."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +27,13 @@ class GitHubForge:
     def __init__(self, github_of: GitHubOf, house: House) -> None:
         self._github_of = github_of
         self._house = house
+
+    async def find_pull_request(self, view: TaskView, sha: str) -> PullRequest | None:
+        """The open pull request of the task's branch; else a merged or closed one that ended at this commit."""
+        with _refusing("look for the pull request"):
+            found = [one async for one in self._of_branch(self._github_of(view.task.repository), view, "all")]
+        there = [one for one in found if one["state"] == "open" or one["head"]["sha"] == sha]
+        return next((_told(one) for one in sorted(there, key=lambda one: one["state"] != "open")), None)
 
     async def open_pull_request(self, view: TaskView) -> PullRequest:
         """The open pull request of the task's branch, or a new draft. Raises Refusal or TryLater."""
@@ -57,14 +64,19 @@ class GitHubForge:
         return there
 
     async def _find(self, gh: GitHubAPI, view: TaskView) -> dict[str, Any] | None:
+        async for pull_request in self._of_branch(gh, view, "open"):
+            return pull_request
+        return None
+
+    async def _of_branch(self, gh: GitHubAPI, view: TaskView, state: str) -> AsyncIterator[dict[str, Any]]:
+        """Pull requests from the task's branch in its own repository; a fork may have a branch of that name too."""
         repository = view.task.repository
         head = f"{repository.full_name.partition('/')[0]}:{view.task.branch}"
-        url = f"/repos/{repository.full_name}/pulls?state=open&head={quote(head, safe='')}"
+        url = f"/repos/{repository.full_name}/pulls?state={state}&head={quote(head, safe='')}"
         async for pull_request in gh.getiter(url):
             there = pull_request["head"]
             if there["ref"] == view.task.branch and (there.get("repo") or {}).get("id") == repository.id:
-                return dict(pull_request)
-        return None
+                yield dict(pull_request)
 
     async def _open(self, gh: GitHubAPI, view: TaskView) -> dict[str, Any]:
         repository, words = view.task.repository, self._words(view)

@@ -13,7 +13,7 @@ from typing import Any
 import gidgethub
 from gidgethub import routing, sansio
 
-from handlers import policy, starting
+from handlers import looking_first, policy, starting
 from handlers.desk import Desk
 from handlers.differences import Begin, End, Follow, Known, Seen, Step, decide
 from handlers.gathering import as_it_stood
@@ -210,6 +210,9 @@ async def _begin_for(
     allow(policy.may_work_on_issue(issue))
     allow(policy.may_command(asker.login, await permission_of(desk.gh, repository, asker)))
     wish = starting.wish_id(f"label/{identity}/{labelled.labelling.number}")
+    if await looking_first.was_served(desk, repository, issue["number"], at):
+        logger.info("the label on %s was served before the database was restored", issue["html_url"])
+        return
     if await desk.store.knows(wish):
         await look_at_issue(desk.gh, repository, issue["number"])
         return

@@ -33,6 +33,12 @@ def branch_of(number: int, title: str) -> str:
     return f"claude/issue-{number}-{slug}".rstrip("-")
 
 
+def issue_of(branch: str) -> int | None:
+    """The number in such a name."""
+    found = re.match(r"claude/issue-([0-9]{1,9})(?:-|$)", branch)
+    return int(found[1]) if found else None
+
+
 def next_branch(branch: str, before: Sequence[str]) -> str:
     """The branch for the work after a merge: `…-2`, then `…-3`. `before` are those the task has had, in order."""
     had = list(dict.fromkeys([*before, branch]))

@@ -1,5 +1,6 @@
 """The living status comment, the pull request's words and the check run's: everything GitHub shows of a task."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -8,7 +9,7 @@ from handlers.messages import dollars, duration, headline, question, what_to_do,
 from handlers.rewriting import code
 from handlers.sanitize import neutralise, neutralise_and_tell, neutralise_line, plain_line
 from runner.events import ChecklistItem
-from runner.tasks import Outcome, RunState, TaskId
+from runner.tasks import Outcome, Run, RunId, RunState, TaskId
 from runner.view import TaskView
 
 COMMENT_LIMIT = 65_536  # GitHub's own, in characters
@@ -34,9 +35,26 @@ def marker(task_id: TaskId) -> str:
     return f"<!-- cco:task={task_id} -->"
 
 
+ANY_MARKER = "<!-- cco:task="
+_RUN = re.compile(r"<!-- cco:task=\d+ --><!-- cco:run=(?P<run>\d+) (?P<word>[a-z_]+) -->")
+
+
+def run_marker(run: Run) -> str:
+    """What the comment is about, for a service that has forgotten it: which run, and what came of it."""
+    return f"<!-- cco:run={run.id} {run.outcome if not run.state.is_active and run.outcome else run.state} -->"
+
+
+def told_run(body: str) -> tuple[RunId, Outcome | None] | None:
+    """The inverse, from a status comment: the run, and its outcome if it had ended. None: an older version wrote it."""
+    found = _RUN.match(body)
+    if found is None:
+        return None
+    return RunId(int(found["run"])), Outcome(found["word"]) if found["word"] in set(Outcome) else None
+
+
 def status_comment(view: TaskView, place: Place, dashboard: str | None, now: datetime | None) -> str:
     """The one comment that tells how a task stands. Without `now` it says nothing of time: for comparing."""
-    parts = [f"{marker(view.task.id)}\n### {neutralise_line(headline(view))}"]
+    parts = [f"{marker(view.task.id)}{run_marker(view.run)}\n### {neutralise_line(headline(view))}"]
     if (held := question(view)) or view.state.is_active:
         parts += [held, _checklist(view.checklist), _doing(view)]
     else:

@@ -14,6 +14,7 @@ from runner import history, launching, retry, space, spool, starting
 from runner.engine import Launch
 from runner.errors import Refusal, TryLater
 from runner.events import (
+    AgentStarted,
     BranchPushed,
     CommitsExported,
     Event,
@@ -114,8 +115,16 @@ class Carrier:
             return
         if await self._stop_at_rest(await self._store.run(run.id)):
             return
+        if self._store.paused:
+            await self._go_in_line(run)
+            return
         task = await self._store.task(task.id)
         run = await self._store.begin_launch(run.id)
+        while self._engine.spool(run).exists():  # a launch that the database has forgotten: it came from a backup
+            if await self._engine.probe(run) in {Launch.alive, Launch.ended}:
+                await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
+                return
+            run = await self._store.begin_launch(run.id)
         root = self._engine.task_root(task.id)
         run = replace(run, actor=replace(run.actor, host=task.repository.host))  # for their no-reply address there
         env = launching.environment(rules, run, root)
@@ -123,6 +132,9 @@ class Carrier:
         events = await self._events(run)
         answers = history.answers_without_process(events)
         worked = history.worked(events, self._means.now())
+        triggers = await self._store.triggers(run.id)
+        first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
+        before = any(isinstance(one.event, AgentStarted) for one in await self._store.events(task_id=task.id, limit=-1))
         spec = launching.spec(
             rules,
             task,
@@ -130,10 +142,11 @@ class Carrier:
             root,
             env,
             confined,
-            launching.messages(run, await self._store.triggers(run.id), answers),
+            launching.messages(run, triggers, answers),
             launching.limits(rules, run, worked),
             merge_sha,
         )
+        spec = replace(spec, anew=launching.anew(run, first, triggers, answers, before=before))
         try:
             with space.full_is_weather():
                 await self._engine.launch(run, spec)
@@ -195,7 +208,8 @@ class Carrier:
         """Hand over what was said and not yet handed over. Sending twice is harmless: each uuid is heard once."""
         if run.stop_asked_by is not None:
             self._engine.send(run, "stop", f"stop-{run.id}-{run.launch}", why=f"{run.stop_asked_by} asked for it")
-        in_spec = {message.uuid for message in spool.read_spec(self._engine.spool(run)).messages}
+        spec = spool.read_spec(self._engine.spool(run))
+        in_spec = {message.uuid for message in (*spec.messages, *spec.anew)}
         for trigger in await self._store.triggers(run.id):
             if trigger.uuid not in sent | in_spec and not trigger.acknowledged:
                 self._engine.send(
@@ -229,7 +243,7 @@ class Carrier:
 
     async def _publish_so_far(self, run: Run) -> None:
         done: CommitsExported | None = None
-        while (latest := history.last_exported(await self._events(run))) and latest != done:
+        while not self._store.paused and (latest := history.last_exported(await self._events(run))) and latest != done:
             try:
                 with space.full_is_weather():
                     await self._means.publisher.publish(
@@ -247,7 +261,8 @@ class Carrier:
         await self._engine.kill(run.id)
         self._means.tally["lost"] += ending is None
         over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
-        if parked and run.state is RunState.waiting and run.stop_asked_by is None:
+        paused = self._store.paused if ending is None else ending.cause is spool.Cause.paused
+        if (parked or paused) and run.state is RunState.waiting and run.stop_asked_by is None:
             await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
             return
         events = history.since(await self._events(run), LaunchStarted)
@@ -258,10 +273,13 @@ class Carrier:
             now=self._means.now(),
             dice=self._means.dice,
             quota_resets=datetime.fromisoformat(resets) if resets else None,
+            paused=paused,
         )
         match verdict:
             case _ if run.stop_asked_by is not None:
                 await self._go_publish(run, Outcome.stopped, f"{run.stop_asked_by} stopped it.", over)
+            case retry.GoOn():
+                await self._go_in_line(run, over)
             case retry.Retry(after=after, what=what):
                 until = self._means.now() + after
                 planned = RetryPlanned(what, run.attempt + 1, until.isoformat())
@@ -311,9 +329,9 @@ class Carrier:
         else:
             await self._go_in_line(run)
 
-    async def _go_in_line(self, run: Run) -> None:
+    async def _go_in_line(self, run: Run, *because: Event) -> None:
         """Whoever claims it next carries it, perhaps before we look again: from here on the run is not ours."""
-        await self._store.move(run.id, RunState.waiting, waiting_for=WaitingFor.slot)
+        await self._store.move(run.id, RunState.waiting, *because, waiting_for=WaitingFor.slot)
         self._is_ours = False
 
     async def _wait_for_person(self, run: Run) -> None:
@@ -376,6 +394,9 @@ class Carrier:
 
     async def _publish(self, task: Task, run: Run) -> None:
         """The last of the work goes out, then the run ends as it was meant to."""
+        async for _ in self._store.feed.listen():
+            if not self._store.paused:  # else nothing more goes out until the bell that says so
+                break
         events = await self._events(run)
         outcome, reason = run.outcome or Outcome.delivered, run.reason
         try:

@@ -23,6 +23,7 @@ TICK_SECONDS = 0.1
 EXPORT_PAUSE_SECONDS = 1.0  # between two looks at HEAD while Claude works
 INTERRUPT_SECONDS = 5.0  # from the interrupt to SIGTERM
 TERM_SECONDS = 3.0  # from SIGTERM to SIGKILL
+PAUSE_SECONDS = 0.6  # the same steps, when everything is to end at once
 LEAVE_SECONDS = 20.0  # from the end of standard input to SIGTERM
 GO_ON = "Your work was cut off in the middle. Look at where it stands, and go on with it."
 
@@ -64,7 +65,7 @@ class Child:
             self.launch.detail = f"claude could not be started: {error}"
             return None
         self.launch.record(spool.STARTED, {"pid": process.pid, "resumed": self.resume})
-        for message in self.spec.messages:
+        for message in self.spec.messages if self.resume or not self.spec.anew else self.spec.anew:
             self._tell(message.uuid, message.text)
         with self.selector:
             for pipe in (process.stdout, process.stderr):
@@ -294,6 +295,12 @@ class Child:
             case "stop":
                 launch.taken(message)
                 self._end(Cause.stopped, str(message.get("why") or "stopped"))
+                return
+            case "pause":
+                launch.taken(message)
+                self._end(Cause.paused, str(message.get("why") or "paused"))
+                now = time.monotonic()
+                self.steps = [(now + PAUSE_SECONDS, signal.SIGTERM), (now + 2 * PAUSE_SECONDS, signal.SIGKILL)]
                 return
             case "permit":
                 asked = self.asked.pop(str(message.get("request")), None)

@@ -87,6 +87,27 @@ class Deliveries:
         )
         return next((from_text(row["received_at"]) for row in rows), None)
 
+    async def old(self, before: datetime) -> tuple[int, int]:
+        """How many were handled that came before this, and their bytes."""
+        rows = await self._database.reader.execute_fetchall(
+            "SELECT count(*), coalesce(sum(length(body)), 0) FROM deliveries WHERE state = 'done' AND received_at < ?",
+            (to_text(before),),
+        )
+        count, size = next(iter(rows))
+        return int(count), int(size)
+
+    async def forget(self, before: datetime) -> None:
+        """Drop those, a few at a time: whoever stores a new one does not wait for it."""
+        while True:
+            async with self._database.transaction("commit.forget-deliveries") as db:
+                cursor = await db.execute(
+                    "DELETE FROM deliveries WHERE id IN"
+                    " (SELECT id FROM deliveries WHERE state = 'done' AND received_at < ? LIMIT 500)",
+                    (to_text(before),),
+                )
+            if cursor.rowcount < 500:
+                return
+
     async def depth(self) -> int:
         """How many wait to be handled."""
         rows = await self._database.reader.execute_fetchall("SELECT count(*) FROM deliveries WHERE state = 'new'")

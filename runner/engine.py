@@ -45,6 +45,10 @@ class Engine:
         """The spool of the run's current launch."""
         return self.spool_of(run.task_id, run.id, run.launch)
 
+    def has_traces(self, run: Run) -> bool:
+        """Whether some launch of the run left on this machine what it did; that is better than what others tell."""
+        return any((self.task_root(run.task_id) / "runs" / str(run.id) / "launches").glob("*/spec.json"))
+
     async def launch(self, run: Run, spec: Spec) -> None:
         """Start the supervisor of this launch. The pane starts in the spool: nothing of the repository is imported."""
         directory = self.spool(run)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from runner.events import (
     ApprovalAsked,
+    BranchPushed,
     CommitsExported,
     Decided,
     Event,
@@ -14,7 +15,10 @@ from runner.events import (
     QuestionAsked,
     Recorded,
     RetryPlanned,
+    RunSettled,
+    WorkspacePrepared,
 )
+from runner.tasks import Outcome
 
 
 def launches(events: Sequence[Recorded]) -> set[int]:
@@ -25,6 +29,29 @@ def launches(events: Sequence[Recorded]) -> set[int]:
 def last_exported(events: Sequence[Recorded]) -> CommitsExported | None:
     """The newest bundle."""
     return next((one.event for one in reversed(events) if isinstance(one.event, CommitsExported)), None)
+
+
+def unpushed(events: Sequence[Recorded]) -> Recorded | None:
+    """The last commits that were handed over, where they are nowhere but in their bundle; a `CommitsExported`.
+
+    What cancels out changes nothing and is not pushed: then the run was answered, and nothing is missing.
+    """
+    last: Recorded | None = None
+    known: set[str] = set()  # the base, and what was pushed
+    answered: set[int | None] = set()
+    for one in events:
+        match one.event:
+            case CommitsExported():
+                last = one
+            case BranchPushed(sha=sha) | WorkspacePrepared(base_sha=sha):
+                known.add(sha)
+            case RunSettled(outcome=Outcome.answered):
+                answered.add(one.run_id)
+            case _:
+                pass
+    if last is None or not isinstance(last.event, CommitsExported):
+        return None
+    return None if last.event.sha in known or last.run_id in answered else last
 
 
 def last_decision(events: Sequence[Recorded]) -> Decided | None:

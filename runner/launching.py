@@ -17,6 +17,11 @@ CONTINUE = (
     "If the work is done, end with the summary."
 )
 
+ANEW = (
+    "You worked on this before, in a session that is gone. The worktree is as it was left, and `git log` shows what "
+    "was committed. Look at where the work stands, and go on from there. If it is done, end with the summary."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -55,6 +60,22 @@ def messages(run: Run, triggers: Sequence[Trigger], answers: Sequence[str]) -> t
     told += [Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/{n}")), answer) for n, answer in enumerate(answers)]
     if run.launch > 1:
         told.append(Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}")), CONTINUE))
+    return tuple(told)
+
+
+def anew(
+    run: Run, first: Trigger, triggers: Sequence[Trigger], answers: Sequence[str], *, before: bool
+) -> tuple[Message, ...]:
+    """What Claude is told instead where its session is gone, and all that it had heard with it.
+
+    `first` is what the task began with; `before` says that some launch of the task worked already.
+    """
+    told = [Message(one.uuid, one.instruction) for one in triggers]
+    if before and first.uuid not in {one.uuid for one in triggers}:
+        told.insert(0, Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/first")), first.instruction))
+    told += [Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/{n}")), answer) for n, answer in enumerate(answers)]
+    if before:
+        told.append(Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/anew")), ANEW))
     return tuple(told)
 
 

@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -94,10 +95,12 @@ class Count:
 class Mirrors:
     """All mirrors beneath CCO_HOME, each made once, so that its lock is one lock."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, alone: bool = True) -> None:
+        """`alone`: no other process uses them, so what a killed one left is taken away."""
         self._root = home.resolve() / "mirrors"  # git records real paths
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for prefix in (ASKPASS_PREFIX, NEW_PREFIX):  # a kill while git was asking, or a mirror was made
+        # A kill while git was asking, or a mirror was made.
+        for prefix in (ASKPASS_PREFIX, NEW_PREFIX) if alone else ():
             for leftover in self._root.glob(f"{prefix}*"):
                 shutil.rmtree(leftover)
         self._mirrors: dict[tuple[str, str], Mirror] = {}
@@ -108,6 +111,14 @@ class Mirrors:
         if key not in self._mirrors:
             self._mirrors[key] = Mirror(self._root, remote)
         return self._mirrors[key]
+
+    def all(self) -> "list[Mirror]":
+        """Those that are on this disk, by where they lie; what they were fetched from is in the tasks."""
+        places = sorted(path.relative_to(self._root).with_suffix("").parts for path in self._root.glob("[!.]*/*/*.git"))
+        remotes = [
+            Remote(f"https://{host}/{owner}/{name}.git", host, f"{owner}/{name}") for host, owner, name in places
+        ]
+        return [self._mirrors.get((one.host, one.full_name)) or Mirror(self._root, one) for one in remotes]
 
 
 class Mirror:
@@ -161,6 +172,20 @@ class Mirror:
             "then say `/claude retry`."
         )
 
+    async def has(self, sha: str) -> bool:
+        """Whether this commit is here; it may not be where the mirror is new, or was removed and made again."""
+        return self.path.exists() and await self._resolve(checked(sha)) is not None
+
+    async def fork_point(self, branch: str, sha: str) -> str | None:
+        """Where `sha` leaves a branch; None where they have nothing in common."""
+        try:
+            out = await git("merge-base", checked(await self.base(branch)), checked(sha), cwd=self.path)
+        except GitFailed as failure:
+            if failure.exit_code == 1:
+                return None
+            raise
+        return out.decode().strip()
+
     async def pin(self, task_id: int, sha: str, name: str = "base") -> None:
         """Keep a commit for a task, whatever becomes of the branches: `refs/tasks/<id>/<name>`."""
         if not _NAME.fullmatch(name):
@@ -177,6 +202,20 @@ class Mirror:
             refs = await git("for-each-ref", form, f"refs/tasks/{int(task_id)}/", cwd=self.path)
             with effect("git.unpin"):
                 await git("update-ref", "--stdin", cwd=self.path, stdin=refs, pass_fds=[lock])
+
+    async def serves(self) -> set[int]:
+        """The tasks that something is kept for here."""
+        out = await git("for-each-ref", "--format=%(refname)", "refs/tasks/", cwd=self.path)
+        return {int(name.split("/")[2]) for name in out.decode().split()}
+
+    async def set_aside(self, where: Path, allowed: AbstractAsyncContextManager[bool]) -> bool:
+        """Move the whole mirror away, if nobody uses it and it is allowed still; the next fetch makes it anew."""
+        async with self._alone(), allowed as is_allowed:
+            if is_allowed and not await self.serves():
+                with effect("file.mirror-aside"):
+                    os.replace(self.path, where)  # noqa: PTH105 - a rename does not block
+                return True
+        return False
 
     async def import_bundle(self, task_id: int, run_id: int, number: int, bundle: Path | int) -> str:
         """Take HEAD of a bundle into `refs/tasks/<id>/runs/<run>/<number>`; return its SHA.
@@ -217,7 +256,8 @@ class Mirror:
 
         `expected` is the commit we ourselves last pushed there; None means the branch must not exist. Commits that
         are not ours are only ever built upon, never replaced: then it is BranchMoved. A branch that is already at
-        `sha` is success: a push cut off by a crash can be done again. So is one whose answer was lost, when more work
+        `sha` is success: a push cut off by a crash can be done again. So is one that has gone on from `sha`: more was
+        pushed than we remember, and `Pushed.sha` says how much. So is one whose answer was lost, when more work
         has followed since: a commit that was imported here is ours, though nobody wrote down that it was pushed.
         Raises also RepositoryGone, CredentialsRefused, PushRefused, TryLater.
         """
@@ -232,6 +272,8 @@ class Mirror:
             theirs = await self.remote_head(branch, credential)
             if theirs == sha:
                 return Pushed(branch, sha, was_there=True)
+            if theirs is not None and await self.has(theirs) and await self.contains(theirs, sha):
+                return Pushed(branch, theirs, was_there=True)
             upon = expected is not None and theirs is not None and await self.contains(sha, theirs)
             if theirs is None or not (upon or await self._was_imported(theirs)):
                 raise BranchMoved(branch, theirs)

@@ -5,9 +5,18 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from runner.events import BranchPushed, CommitsExported, Decided, PullRequestOpened, PullRequestReady, WorkHeldBack
+from runner.errors import Refusal
+from runner.events import (
+    BranchPushed,
+    CommitsExported,
+    Decided,
+    PullRequestClosed,
+    PullRequestOpened,
+    PullRequestReady,
+    WorkHeldBack,
+)
 from runner.inspection import Finding, inspect
-from runner.mirror import Mirror, Mirrors
+from runner.mirror import Mirror, Mirrors, Pushed
 from runner.remotes import Credential, Credentials, Remote, with_credential
 from runner.secrets import Keyring
 from runner.store import Store
@@ -17,6 +26,9 @@ from runner.view import TaskView
 
 class Forge(Protocol):
     """The place that hosts the code, as far as the runner needs it."""
+
+    async def find_pull_request(self, view: TaskView, sha: str) -> PullRequest | None:
+        """The open pull request of the task's branch; else a merged or closed one that ended at this commit."""
 
     async def open_pull_request(self, view: TaskView) -> PullRequest:
         """The draft pull request of the task's branch: found by its head branch, else made."""
@@ -58,8 +70,11 @@ class Publisher:
         if task.base_sha is None:
             raise ValueError(f"task {task.id} has no base: its workspace was never prepared")
         mirror = self._mirrors.of(remote_of(task.repository))
-        number = exported.launch * 10_000 + exported.number
-        sha = await mirror.import_bundle(task.id, run.id, number, bundle)
+        if not await mirror.has(task.base_sha):  # it was removed, or the database came here without it
+            await with_credential(self._credentials, task.repository, False, mirror.fetch)
+        sha = exported.sha if exported.sha == task.pushed_sha else await self._imported(task, run, bundle, exported)
+        if task.pull_request is None and await self._is_over(task, run, sha):
+            return None
         if not await mirror.changed(task.base_sha, sha) and task.pushed_sha is None:
             return None
         if sha != task.pushed_sha:
@@ -73,25 +88,55 @@ class Publisher:
                 )
                 return held
             push = partial(self._push, mirror, sha, task)
-            await with_credential(self._credentials, task.repository, True, push)
-            count = await mirror.count(task.base_sha, sha)
-            await self._store.record(
-                task.id,
-                BranchPushed(task.branch, sha, count.commits, count.files, count.insertions, count.deletions),
-                run_id=run.id,
-            )
+            pushed = await with_credential(self._credentials, task.repository, True, push)
+            await self._store.record(task.id, await self._there(task, pushed.sha), run_id=run.id)
         if task.pull_request is None:
             opened = await self._forge.open_pull_request(await self._store.view(task.id))
             await self._store.record(task.id, PullRequestOpened(opened.number, opened.url), run_id=run.id)
         return None
+
+    async def find(self, task: Task, sha: str) -> PullRequest | None:
+        """The task's pull request as it stands there, whether we remember it or not."""
+        return await self._forge.find_pull_request(await self._store.view(task.id), sha)
+
+    async def _imported(self, task: Task, run: Run, bundle: Path, exported: CommitsExported) -> str:
+        number = exported.launch * 10_000 + exported.number
+        try:
+            return await self._mirrors.of(remote_of(task.repository)).import_bundle(task.id, run.id, number, bundle)
+        except FileNotFoundError as exc:
+            raise Refusal(
+                "What Claude committed last is not on this machine any more, so it cannot be pushed. "
+                "Say `/claude retry` to have it done again."
+            ) from exc
+
+    async def _is_over(self, task: Task, run: Run, sha: str) -> bool:
+        """Whether just this was merged or closed already, in a life of ours that the database has forgotten."""
+        there = await self.find(task, sha)
+        if there is None or there.state == "open":
+            return False
+        await self._store.record(
+            task.id,
+            await self._there(task, sha),
+            PullRequestOpened(there.number, there.url),
+            PullRequestClosed(there.number, there.state == "merged"),
+            run_id=run.id,
+        )
+        return True
+
+    async def _there(self, task: Task, sha: str) -> BranchPushed:
+        """The event that says so, with how much it is."""
+        if task.base_sha is None:
+            raise ValueError(f"task {task.id} has no base")
+        count = await self._mirrors.of(remote_of(task.repository)).count(task.base_sha, sha)
+        return BranchPushed(task.branch, sha, count.commits, count.files, count.insertions, count.deletions)
 
     async def finish(self, task: Task, run: Run) -> None:
         """The work is done: out of draft."""
         ready = await self._forge.mark_ready(await self._store.view(task.id))
         await self._store.record(task.id, PullRequestReady(ready.number), run_id=run.id)
 
-    async def _push(self, mirror: Mirror, sha: str, task: Task, credential: Credential | None) -> None:
-        await mirror.push(sha, task.branch, credential, task.pushed_sha)
+    async def _push(self, mirror: Mirror, sha: str, task: Task, credential: Credential | None) -> Pushed:
+        return await mirror.push(sha, task.branch, credential, task.pushed_sha)
 
     async def _is_allowed(self, task: Task, sha: str) -> bool:
         recorded = await self._store.events(task_id=task.id, limit=-1)

@@ -47,6 +47,11 @@ class WaitUntil:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """Nothing is wrong with it: everything was paused. It is launched again when there is a slot."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """The run is over. `outcome` None: Claude did its part, and what is on the branch decides between delivered and
     answered. The reason is a sentence for people.
@@ -63,12 +68,15 @@ def decide(
     now: datetime,
     dice: random.Random,
     quota_resets: datetime | None = None,
-) -> Retry | WaitUntil | Settle:
-    """What to do now that a launch has ended; None where it was lost.
+    paused: bool = False,
+) -> Retry | WaitUntil | GoOn | Settle:
+    """What to do now that a launch has ended; None where it was lost. `paused`: so is everything, now.
 
     `attempt` counts the launches of this run that failed in a row, this one included: 1 for the first. `quota_resets`
     is what the launch's `QuotaReached` said, if there was one.
     """
+    if (ending is None and paused) or (ending is not None and ending.cause is Cause.paused):
+        return GoOn()
     if ending is None:
         return _again(attempt, dice, Outcome.crashed, "the supervisor was lost")
     if ending.cause is Cause.stopped:

@@ -31,6 +31,7 @@ class Cause(StrEnum):
 
     finished = "finished"  # Claude ended its last turn, with or without an error in the result
     stopped = "stopped"  # we were told to
+    paused = "paused"  # so was everything (`runner.panic`): the run goes on later
     time = "time"  # the run's time is over
     silence = "silence"  # nothing came from Claude for too long
     turns = "turns"  # the limit of turns was reached
@@ -88,6 +89,7 @@ class Spec:
     key_file: str | None = None
     key_variable: str | None = None
     messages: tuple[Message, ...] = ()
+    anew: tuple[Message, ...] = ()  # in their place, where Claude has no session to resume
     limits: Limits = field(default_factory=Limits)
 
 
@@ -167,7 +169,8 @@ def create(spool: Path, spec: Spec) -> None:
 def read_spec(spool: Path) -> Spec:
     """The spec as written by `create`."""
     raw = json.loads((spool / "spec.json").read_bytes())
-    raw["messages"] = tuple(Message(**message) for message in raw["messages"])
+    for name in ("messages", "anew"):
+        raw[name] = tuple(Message(**message) for message in raw.get(name, ()))
     raw["limits"] = Limits(**raw["limits"])
     raw["sandbox"] = tuple(raw["sandbox"])
     raw["allowed_tools"] = tuple(raw["allowed_tools"])
@@ -251,7 +254,7 @@ def _exit_of(data: bytes) -> Exit:
 
 
 def send(spool: Path, kind: str, uuid: str, **data: Any) -> None:
-    """Drop a control message: steer (text), interrupt, stop (why), permit (request, allowed, text).
+    """Drop a control message: steer (text), interrupt, stop (why), pause (why), permit (request, allowed, text).
 
     Carried out in the order sent, each uuid once. `actor` is who says it; `shown` is what the pane shows of a steer
     whose `text` is fenced.

@@ -4,14 +4,27 @@ import itertools
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from runner import sandbox, workspace
-from runner.events import LaunchStarted, WorkspacePrepared
+from runner import history, sandbox, workspace
+from runner.events import (
+    BranchPushed,
+    CommitsExported,
+    Event,
+    LaunchStarted,
+    PullRequestOpened,
+    PullRequestReady,
+    WorkspacePrepared,
+)
 from runner.exporting import Identity
 from runner.means import Means
-from runner.mirror import Mirror
+from runner.mirror import BranchMissing, Mirror
 from runner.publishing import remote_of
 from runner.remotes import with_credential
 from runner.tasks import Run, Task
+
+NOT_HERE = (
+    "The branch `{branch}` is gone on GitHub, and this machine does not have its commits ({sha}) any more. Restore the "
+    "branch there, then say `/claude retry`."
+)
 
 
 async def prepare(means: Means, task: Task, run: Run) -> tuple[Mirror, str | None]:
@@ -21,6 +34,8 @@ async def prepare(means: Means, task: Task, run: Run) -> tuple[Mirror, str | Non
     root = means.engine.task_root(task.id)
     bot = Identity(means.rules.bot.login, means.rules.bot.email)
     if task.base_sha is None:
+        if await _take_up(means, mirror, task, run):
+            return mirror, None
         base_sha = await mirror.base(task.repository.default_branch)
         branch = await _free_branch(mirror, task.branch)
         await workspace.discard_checkout(root)
@@ -31,14 +46,14 @@ async def prepare(means: Means, task: Task, run: Run) -> tuple[Mirror, str | Non
         await means.store.record(task.id, prepared, run_id=run.id)
         return mirror, None
     theirs = await mirror.head(task.branch)
+    for sha in (task.base_sha, task.pushed_sha):
+        if sha is not None and not await mirror.has(sha):
+            raise BranchMissing(NOT_HERE.format(branch=task.branch, sha=sha[:12]))
+    tip_sha = task.pushed_sha
+    if not workspace.Workspace(root).is_whole:
+        tip_sha = await _handed_over(means, mirror, task, run) or tip_sha
     await workspace.prepare(
-        mirror,
-        root,
-        task_id=task.id,
-        branch=task.branch,
-        base_sha=task.base_sha,
-        tip_sha=task.pushed_sha,
-        identity=bot,
+        mirror, root, task_id=task.id, branch=task.branch, base_sha=task.base_sha, tip_sha=tip_sha, identity=bot
     )
     if theirs is None or theirs == task.pushed_sha:
         return mirror, None
@@ -67,6 +82,51 @@ async def budget_resets(means: Means) -> datetime | None:
     if budget is None or await means.store.spent(today.date().isoformat()) < budget:
         return None
     return datetime.combine(today.date() + timedelta(days=1), datetime.min.time(), UTC)
+
+
+async def _take_up(means: Means, mirror: Mirror, task: Task, run: Run) -> bool:
+    """Go on from a branch of this name that is ours, though the database knows nothing of it: it came from a backup.
+
+    Ours is what has an open pull request, or has none and holds only commits of our own.
+    """
+    head = await mirror.head(task.branch)
+    base_sha = await mirror.fork_point(task.repository.default_branch, head) if head is not None else None
+    if head is None or base_sha is None or base_sha == head:
+        return False
+    there = await means.publisher.find(task, head)
+    bot = Identity(means.rules.bot.login, means.rules.bot.email)
+    if there is None and any(one.email != bot.email for one in await mirror.log(base_sha, head)):
+        return False
+    if there is not None and there.state != "open":
+        return False
+    root = means.engine.task_root(task.id)
+    await workspace.discard_checkout(root)
+    await workspace.prepare(
+        mirror, root, task_id=task.id, branch=task.branch, base_sha=base_sha, tip_sha=head, identity=bot
+    )
+    count = await mirror.count(base_sha, head)
+    found: list[Event] = [
+        WorkspacePrepared(task.repository.default_branch, base_sha, task.branch),
+        BranchPushed(task.branch, head, count.commits, count.files, count.insertions, count.deletions),
+    ]
+    if there is not None:
+        found.append(PullRequestOpened(there.number, there.url))
+        found += [] if there.draft else [PullRequestReady(there.number)]
+    await means.store.record(task.id, *found, run_id=run.id)
+    return True
+
+
+async def _handed_over(means: Means, mirror: Mirror, task: Task, run: Run) -> str | None:
+    """What this run handed over and did not push yet, for a workspace that is made anew; None if there is no such."""
+    recorded = await means.store.events(task_id=task.id, limit=-1)
+    last = history.unpushed([one for one in recorded if one.run_id == run.id])
+    if last is None or not isinstance(last.event, CommitsExported):
+        return None
+    exported = last.event
+    bundle = means.engine.spool_of(task.id, run.id, exported.launch) / "bundles" / str(exported.number)
+    if not bundle.exists():
+        return None
+    return await mirror.import_bundle(task.id, run.id, exported.launch * 10_000 + exported.number, bundle)
 
 
 async def _free_branch(mirror: Mirror, wanted: str) -> str:

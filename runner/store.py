@@ -12,7 +12,7 @@ from typing import Any
 
 import aiosqlite
 
-from runner import changes
+from runner import changes, panic
 from runner import events as happened
 from runner.database import Database, from_text, open_database, to_text
 from runner.deliveries import Deliveries
@@ -74,6 +74,15 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """The database came out of a backup made at `made_at`. Until `looked`, its active runs are to be looked up."""
+
+    made_at: datetime
+    restored_at: datetime
+    looked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How far the spool of a run's current launch has been read, and the memory that goes with that offset."""
 
@@ -84,8 +93,9 @@ class Reading:
 class Store:
     """The durable state. Readers are woken by `feed` after each commit."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, home: Path) -> None:
         self._database = database
+        self._home = home
         self.keep_looking_for_damage = database.keep_looking
         self.deliveries = Deliveries(database)
         self.feed = Feed()
@@ -127,6 +137,8 @@ class Store:
 
     async def claim(self, max_runs: int, max_starting: int) -> Run | None:
         """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
+        if self.paused:
+            return None
         async with self._database.transaction("commit.claim") as db:
             counts = await changes.one(
                 db,
@@ -236,6 +248,11 @@ class Store:
         async with self._database.transaction("commit.mark") as db:
             await db.execute("INSERT OR REPLACE INTO marks (name, at) VALUES (?, ?)", (name, to_text(at)))
 
+    async def looked_first(self) -> None:
+        """Every run that was active in the backup was looked up; from here on we remember again."""
+        async with self._changing("commit.looked-first") as db:
+            await db.execute("UPDATE restores SET looked_at = ? WHERE looked_at IS NULL", (to_text(changes.now()),))
+
     async def save_receipt(self, receipt: Receipt) -> None:
         """Remember what was said. Readers are not woken: nothing happened to the task."""
         async with self._database.transaction("commit.receipt") as db:
@@ -244,7 +261,26 @@ class Store:
                 (receipt.task_id, receipt.reporter, receipt.digest, receipt.reference, to_text(receipt.at)),
             )
 
+    @asynccontextmanager
+    async def at_rest(self, task_id: TaskId) -> AsyncIterator[bool]:
+        """Whether the task has no active run; while the block lasts it gets none, from this process or another."""
+        async with self._database.transaction("commit.at-rest") as db:
+            active = await changes.one(db, f"SELECT id FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+            yield active is None
+
+    @asynccontextmanager
+    async def repository_at_rest(self, host: str, full_name: str) -> AsyncIterator[bool]:
+        """The same for a whole repository."""
+        async with self._database.transaction("commit.at-rest") as db:
+            sql = "SELECT runs.id FROM runs JOIN tasks ON tasks.id = task_id WHERE host = ? AND repository = ?"
+            yield await changes.one(db, f"{sql} AND {ACTIVE}", host, full_name) is None
+
     # Reading
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may start: `cco panic` was said, and `cco resume-all` not yet."""
+        return panic.is_on(self._home)
 
     async def task(self, task_id: TaskId) -> Task:
         """KeyError if there is none."""
@@ -419,7 +455,7 @@ class Store:
         if runs[-1].state is RunState.queued or runs[-1].waiting_for is WaitingFor.slot:
             row = await self._one(f"SELECT count(*) AS n FROM runs WHERE {changes.IN_LINE} AND id < ?", runs[-1].id)  # noqa: S608  (a constant)
             position = row["n"] if row else 0
-        return TaskView.of(task, runs, recorded, position)
+        return TaskView.of(task, runs, recorded, position, paused=self.paused)
 
     async def views(
         self,
@@ -497,6 +533,13 @@ class Store:
         )
         return [TaskId(row["id"]) for row in rows]
 
+    async def restored(self) -> Restored | None:
+        """The latest backup that this database came out of, if it did."""
+        row = await self._one("SELECT * FROM restores ORDER BY id DESC LIMIT 1")
+        if row is None:
+            return None
+        return Restored(from_text(row["made_at"]), from_text(row["restored_at"]), row["looked_at"] is not None)
+
     async def spent(self, day: str) -> float:
         """Dollars spent over all runs on a UTC day (`2026-11-23`)."""
         row = await self._one("SELECT usd FROM spending WHERE day = ?", day)
@@ -533,4 +576,4 @@ def _numbers(repositories: Iterable[Repository] | None) -> str | None:
 async def open_store(path: Path) -> AsyncIterator[Store]:
     """The store in this file, made or migrated if need be."""
     async with open_database(path) as database:
-        yield Store(database)
+        yield Store(database, path.parent)

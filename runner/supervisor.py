@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from runner import exports, kin, spool
+from runner import exports, kin, panic, spool
 from runner.child import Child
 from runner.effects import effect
 from runner.launch import Launch
@@ -46,6 +46,9 @@ def main(arguments: list[str]) -> int:
         return 1
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(number, _unmoved)
+    if panic.is_on_for(directory):  # only now: whoever pauses everything looks for us after this
+        spool.write_exit(directory, Exit(Cause.paused, None, panic.WHY, None))
+        return 0
     kin.adopt_orphans()
     pane = Pane(1)
     pane.hush()
@@ -90,7 +93,7 @@ def carry_out(launch: Launch) -> Exit:
         left = kin.kill_all()
     if left:
         launch.trouble(f"processes that cannot be killed: {left}")
-    launch.hand_over(leftovers=True)
+    launch.hand_over(leftovers=launch.ending is not Cause.paused)  # paused work goes on in this very worktree
     return _conclude(launch, code, child)
 
 
@@ -107,7 +110,8 @@ def _take_in_others_work(launch: Launch) -> None:
     launch.record(spool.MERGED, {"sha": sha, "clean": merged})
     if not merged:
         asked = Message(str(uuid.uuid4()), MERGE_FIRST.format(sha=sha))
-        launch.spec = replace(launch.spec, messages=(asked, *launch.spec.messages))
+        told, anew = launch.spec.messages, launch.spec.anew
+        launch.spec = replace(launch.spec, messages=(asked, *told), anew=(asked, *anew) if anew else ())
 
 
 def _session_exists(spec: Spec) -> bool:

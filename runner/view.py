@@ -23,6 +23,9 @@ from runner.events import (
 )
 from runner.tasks import Outcome, PullRequest, Run, RunState, Task, WaitingFor
 
+# What does not go on while everything is paused. A running one is about to end; other waits last as long as they last.
+HELD_BY_A_PAUSE = frozenset({RunState.queued, RunState.starting, RunState.publishing})
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -56,7 +59,8 @@ class HeldBack:
 class TaskView:
     """A task as people see it now. `position` counts the runs ahead in the queue, 0 for the next one.
 
-    `asked` is the oldest question or request that nobody has answered.
+    `asked` is the oldest question or request that nobody has answered. `paused`: it would go on, but whoever runs the
+    service has stopped everything.
 
     Everything from `checklist` on speaks of the latest run. Costs are US dollars over all runs.
     """
@@ -75,6 +79,7 @@ class TaskView:
     retry: RetryPlanned | None
     confined: bool
     last_event: int
+    paused: bool
 
     @property
     def run(self) -> Run:
@@ -108,7 +113,15 @@ class TaskView:
         return ((self.run.ended_at or now) - self.run.started_at).total_seconds()
 
     @classmethod
-    def of(cls, task: Task, runs: Sequence[Run], events: Sequence[Recorded], position: int | None = None) -> "TaskView":
+    def of(
+        cls,
+        task: Task,
+        runs: Sequence[Run],
+        events: Sequence[Recorded],
+        position: int | None = None,
+        *,
+        paused: bool = False,
+    ) -> "TaskView":
         """Project a task's runs and all its events, in order."""
         change: Change | None = None
         checklist: tuple[ChecklistItem, ...] = ()
@@ -165,4 +178,5 @@ class TaskView:
             retry=retry,
             confined=confined,
             last_event=events[-1].id if events else 0,
+            paused=paused and (runs[-1].state in HELD_BY_A_PAUSE or runs[-1].waiting_for is WaitingFor.slot),
         )

@@ -74,14 +74,14 @@ async def prepare(
     root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     prefix = f".{root.name}-"
     for leftover in workspace.root.parent.glob(f"{prefix}*"):
-        await asyncio.to_thread(_remove_tree, leftover)
+        await asyncio.to_thread(remove_tree, leftover)
     fresh = Workspace(Path(tempfile.mkdtemp(dir=workspace.root.parent, prefix=prefix)))
     try:
         with effect("git.workspace"):
             await _make(fresh, mirror, branch, tip_sha or base_sha, identity)
         await asyncio.to_thread(_move_into_place, fresh, workspace)
     finally:
-        await asyncio.to_thread(_remove_tree, fresh.root)
+        await asyncio.to_thread(remove_tree, fresh.root)
     return workspace
 
 
@@ -89,14 +89,14 @@ async def discard_checkout(root: Path) -> None:
     """Take vault and worktree away, so that `prepare` makes them anew; what Claude remembers stays."""
     with effect("file.discard-checkout"):
         for name in ("worktree", "vault.git"):
-            await asyncio.to_thread(_remove_tree, root / name)
+            await asyncio.to_thread(remove_tree, root / name)
 
 
 async def remove(mirror: Mirror, root: Path, *, task_id: int) -> None:
     """Delete every trace of a task: its directory, and what the mirror kept for it."""
     with effect("file.remove-workspace"):
         for path in (root, *root.parent.glob(f".{root.name}-*")):
-            await asyncio.to_thread(_remove_tree, path)
+            await asyncio.to_thread(remove_tree, path)
     await mirror.unpin(task_id)
 
 
@@ -127,11 +127,11 @@ def _move_into_place(fresh: Workspace, workspace: Workspace) -> None:
             fresh.root.rename(workspace.root)
         return
     # Something is there already: spools of earlier runs, or what a person left. Both halves of git are made anew.
-    _remove_tree(workspace.worktree)
-    _remove_tree(workspace.vault)
+    remove_tree(workspace.worktree)
+    remove_tree(workspace.vault)
     for new, old in ((fresh.home, workspace.home), (fresh.claude, workspace.claude)):
         if not _is_directory(old):
-            _remove_tree(old)
+            remove_tree(old)
             with effect("file.workspace-home"):
                 new.rename(old)
     with effect("file.workspace-vault"):
@@ -147,7 +147,7 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-def _remove_tree(path: Path) -> None:
+def remove_tree(path: Path) -> None:
     """Remove a directory (or a file where one should be), never following a link, and also what was made unwritable."""
     until = time.monotonic() + _PATIENCE_SECONDS
     while True:

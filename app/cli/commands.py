@@ -36,12 +36,17 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "approve": Entry("app.cli.telling", "Allow what a task waits for."),
         "deny": Entry("app.cli.telling", "Refuse what a task waits for."),
     },
+    "Keep it safe": {
+        "backup": Entry("app.cli.keeping", "Put what cannot be had again into one file."),
+        "restore": Entry("app.cli.keeping", "Take a backup back."),
+        "gc": Entry("app.cli.keeping", "Take away what nobody needs any more, and say what it freed."),
+        "panic": Entry("app.cli.panicking", "Stop everything at once, and let nothing start."),
+        "resume-all": Entry("app.cli.panicking", "Let everything go on after a panic."),
+    },
     "The project": {
         "test": Entry("app.cli.testing", "Run the project's tests, as CI runs them."),
     },
-    "": {
-        name: Entry("app.cli.reserved", "") for name in ("takeover", "gc", "backup", "restore", "panic", "resume-all")
-    },
+    "": {name: Entry("app.cli.reserved", "") for name in ("takeover",)},
 }
 
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

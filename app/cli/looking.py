@@ -31,7 +31,10 @@ def ls(state: str | None, repository: str | None, limit: int, before: int | None
     answer = service().get("/api/tasks", state=state, repository=repository, limit=limit, before=before).json
     if as_json:
         say_json(answer)
-    elif answer["tasks"]:
+        return
+    if answer.get("paused"):
+        say("Everything is paused, by cco panic. To go on: cco resume-all\n")
+    if answer["tasks"]:
         say(_table(answer["tasks"]))
         if answer.get("next"):
             say(f"\nThere are more: cco ls --before {int(answer['next'])}")

@@ -16,8 +16,3 @@ def _reserved(name: str) -> click.Command:
 
 
 takeover = _reserved("takeover")
-gc = _reserved("gc")
-backup = _reserved("backup")
-restore = _reserved("restore")
-panic = _reserved("panic")
-resume_all = _reserved("resume-all")

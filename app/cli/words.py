@@ -38,6 +38,8 @@ def last_run(task: dict[str, Any]) -> dict[str, Any]:
 def state_of(task: dict[str, Any], now: datetime | None = None) -> str:
     """Where the task stands, and what it waits for."""
     state, run = str(task["state"]), last_run(task)
+    if task.get("paused"):
+        return "paused"
     if state == "queued":
         return f"queued, {_in_line(task.get('position'))}"
     if state == "waiting":

@@ -137,6 +137,7 @@ class Dashboard:
             first=before is None,
             state=state,
             filters=FILTERS,
+            paused=self._store.paused,
             working=sum(counts.get(one, 0) for one in WORKING),
             queued=counts.get(RunState.queued, 0),
             waiting=counts.get(RunState.waiting, 0),

@@ -13,7 +13,7 @@ import gidgethub
 
 from handlers.desk import GitHubOf, House
 from handlers.github import find_our_comment, post_comment
-from handlers.status import CheckWords, Place, check_words, marker, status_comment
+from handlers.status import ANY_MARKER, CheckWords, Place, check_words, run_marker, status_comment
 from runner.effects import effect
 from runner.store import Receipt
 from runner.tasks import Repository
@@ -56,8 +56,9 @@ class LivingComment:
         return self._number(view) is not None
 
     def digest(self, view: TaskView) -> str:
-        """Of the whole text, but for the time."""
-        return _digest(f"{self._number(view)}\n{status_comment(view, self.place, self.house.dashboard, None)}")
+        """Of the whole text, but for the time, and for what only a service reads that has lost its memory."""
+        text = status_comment(view, self.place, self.house.dashboard, None).replace(run_marker(view.run), "", 1)
+        return _digest(f"{self._number(view)}\n{text}")
 
     async def report(self, view: TaskView, receipt: Receipt | None) -> str:
         """Edit the comment that is there, or post it. The reference is `<number>/<comment id>`."""
@@ -70,7 +71,8 @@ class LivingComment:
         if comment is not None and not await self._edit(view, comment, body):
             comment = None  # somebody deleted it
         if comment is None:
-            comment = await find_our_comment(gh, self.house, repository, number, marker(view.task.id))
+            # There is one in each place, whatever number a database that we lost had given to the task.
+            comment = await find_our_comment(gh, self.house, repository, number, ANY_MARKER)
             if comment is None:
                 comment = await post_comment(gh, self.house, repository, number, body)
             else:

@@ -63,12 +63,21 @@ class SlackReporter:
 
     name = "slack"
 
-    def __init__(self, channel: Channel, redact: Redact, dashboard: str | None, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        redact: Redact,
+        dashboard: str | None,
+        clock: Callable[[], datetime],
+        forgotten_since: datetime | None = None,
+    ) -> None:
+        """`forgotten_since`: what we said from then on may have been forgotten, because the database was restored."""
         self._channel = channel
         self._redact = redact
         self._dashboard = dashboard
         self._clock = clock
         self._since = clock()
+        self._forgotten_since = forgotten_since
         self._threads: dict[TaskId, Thread] = {}
         self._at_work: set[TaskId] = set()
         self._alone = asyncio.Lock()
@@ -109,7 +118,7 @@ class SlackReporter:
         if receipt is not None:
             channel, ts, said = receipt.reference.split("/", 2)
             return Thread(Spot(channel, ts), said, doubt=True)
-        return Thread(None, "", doubt=view.task.created_at < self._since)
+        return Thread(None, "", doubt=view.task.created_at < self._since or self._forgotten_since is not None)
 
     async def _say_first(self, view: TaskView, thread: Thread) -> Thread:
         message = first_message(view, self._redact, self._dashboard, self._clock())
@@ -117,7 +126,8 @@ class SlackReporter:
         if thread.first is not None and await self._edit(thread.first, message, mark):
             return thread
         if thread.first is not None or thread.doubt:  # deleted, or written without our knowing
-            found = await self._channel.find(mark, view.task.created_at)
+            since = min(view.task.created_at, self._forgotten_since or view.task.created_at)
+            found = await self._channel.find(mark, since)
             if found is not None and await self._edit(found, message, mark):
                 return replace(thread, first=found)
         self._threads[view.task.id] = replace(thread, first=None, doubt=True)

@@ -641,3 +641,20 @@ async def test_what_goes_to_slack_is_json_without_the_token(world: World) -> Non
     (call,) = world.slack.ledger
     assert TOKEN not in json.dumps(call.args)
     assert TaskId(1) == call.args["metadata"]["event_payload"]["task"]
+
+
+async def test_a_thread_is_known_by_its_subject_whatever_number_a_lost_database_had_given_the_task(
+    world: World,
+) -> None:
+    """Restored from a backup, the issue gets another number; what was said of it since the backup is found."""
+    forgotten = await world.client.post(MESSAGE, {"task": 57, "subject": "github.com/1296269/42"})
+    await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/1296269/43"})
+    backup_made_at = world.clock.now() - timedelta(hours=1)
+    run = await world.submit()
+    reporter = SlackReporter(world.client, str, None, world.clock.now, backup_made_at)
+
+    reference = await reporter.report(await world.store.view(run.task_id), None)
+
+    assert reference.startswith(f"{forgotten.channel}/{forgotten.ts}/")
+    assert len(world.slack.threads()) == 2
+    assert len(world.slack.calls("chat.postMessage")) == 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.launching import CONTINUE, Rules, environment, limits, messages, spec
+from runner.launching import ANEW, CONTINUE, Rules, anew, environment, limits, messages, spec
 from runner.spool import Limits
 from runner.tasks import Actor, RunId, RunState, TaskId, Trigger, TriggerKind
 from tests.factories import ANNA, BOT, NOON, run, task
@@ -96,3 +96,21 @@ def test_the_environment_is_ours_and_holds_no_key() -> None:
     assert told["CLAUDE_CONFIG_DIR"] == "/home/cco/tasks/17/claude"
     assert told["PATH"] == "/usr/bin"
     assert not [name for name in told if any(word in name for word in ("KEY", "TOKEN", "SECRET", "GITHUB", "SLACK"))]
+
+
+def test_where_the_session_is_gone_claude_is_told_what_it_had_heard_and_what_the_task_began_with() -> None:
+    first, heard, fresh = trigger(1, acknowledged=True), trigger(2, acknowledged=True), trigger(3)
+    told = anew(run(launch=2), first, [heard, fresh], ["You asked: which?\nanna answers: this"], before=True)
+    assert [one.text for one in told] == [
+        "wish 1",
+        "wish 2",
+        "wish 3",
+        "You asked: which?\nanna answers: this",
+        ANEW,
+    ]
+    assert [one.uuid for one in told][1:3] == ["uuid-2", "uuid-3"]  # heard under the ids they have
+
+
+def test_a_task_that_never_worked_is_told_nothing_of_a_time_before() -> None:
+    told = anew(run(launch=1), trigger(1), [trigger(1)], [], before=False)
+    assert [one.text for one in told] == ["wish 1"]

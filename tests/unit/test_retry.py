@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner import retry
-from runner.retry import Retry, Settle, WaitUntil
+from runner.retry import GoOn, Retry, Settle, WaitUntil
 from runner.spool import Cause, Exit
 from runner.tasks import Outcome
 
@@ -23,7 +23,7 @@ def result_of(scene: str) -> dict[str, Any]:
     return result
 
 
-def decide(ending: Exit | None, attempt: int = 1, **more: Any) -> Retry | WaitUntil | Settle:
+def decide(ending: Exit | None, attempt: int = 1, **more: Any) -> Retry | WaitUntil | GoOn | Settle:
     return retry.decide(ending, attempt, now=NOW, dice=random.Random(1), **more)
 
 
@@ -168,3 +168,10 @@ def test_when_it_says_how_long_that_is_how_long() -> None:
         decided = retry.away(9, NOW, now=NOW, dice=random.Random(1), what="slow down", advice=advice)
         assert isinstance(decided, Retry)
         assert advice <= decided.after <= advice + retry.SPREAD
+
+
+def test_a_pause_is_no_failure_and_the_run_goes_on_whoever_wrote_the_exit() -> None:
+    for attempt in (1, 9):
+        assert decide(Exit(Cause.paused, None, "paused", None), attempt) == GoOn()
+        assert decide(None, attempt, paused=True) == GoOn()
+    assert decide(finished("story"), paused=True) == Settle(None, "Claude finished.")

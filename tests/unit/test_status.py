@@ -1,5 +1,6 @@
 """What people read on GitHub, word for word. A golden file that is missing is written, and its test fails once."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from handlers.status import (
     check_words,
     marker,
     pull_request_words,
+    run_marker,
     status_comment,
+    told_run,
 )
 from runner import events as happened
 from runner.tasks import Outcome, RunState, TaskId, WaitingFor
@@ -72,6 +75,7 @@ VIEWS: dict[str, TaskView] = {
         run=a.waiting(WaitingFor.weather, waiting_until=AT_THREE),
     ),
     "slot": a.view(run=a.waiting(WaitingFor.slot), position=1),
+    "paused": replace(a.view(run=a.waiting(WaitingFor.slot), position=0), paused=True),
     "publishing": a.view(DONE, ENDED, run=a.run(RunState.publishing)),
     "delivered": a.view(DONE, PUSHED, ENDED, run=a.ended(Outcome.delivered), task=READY),
     "merged": a.view(
@@ -194,7 +198,7 @@ def test_nothing_that_claude_says_is_a_mention_a_marker_or_another_issues_end() 
             words.body,
             check_words(view, None).summary,
         ):
-            plain = text.replace(marker(TaskId(17)), "").replace(f"`{evil}`", "")
+            plain = text.replace(f"{marker(TaskId(17))}{run_marker(view.run)}", "").replace(f"`{evil}`", "")
             plain = plain.replace(f"`Bash: {evil}`", "").replace(f"`/claude {evil}`", "")
             assert "@octocat" not in plain
             assert "fixes #1" not in plain
@@ -215,3 +219,13 @@ def test_time_is_rounded(seconds: float, words: str) -> None:
 def test_money_is_rounded(amount: float, words: str) -> None:
     """To the cent."""
     assert dollars(amount) == words
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_service_that_lost_its_memory_reads_which_run_it_was_and_what_came_of_it(name: str) -> None:
+    run = VIEWS[name].run
+    assert told_run(status_comment(VIEWS[name], "issue", None, LATER)) == (run.id, run.outcome)
+
+
+def test_a_comment_of_an_older_version_tells_of_no_run() -> None:
+    assert told_run("<!-- cco:task=17 -->\n### Done <!-- cco:run=3 delivered -->") is None

@@ -58,7 +58,7 @@ class Database:
     def __init__(self, writer: aiosqlite.Connection, reader: aiosqlite.Connection, path: Path) -> None:
         self._writer = writer
         self._turn = asyncio.Lock()
-        self._path = path
+        self.path = path
         self._keeping: asyncio.Task[None] | None = None
         self.damage: DatabaseDamaged | None = None
         self.reader = Reader(self, reader)
@@ -98,7 +98,7 @@ class Database:
 
     async def look_for_damage(self) -> None:
         """Read the whole file once, beside the work; what is found is known from then on."""
-        found = await asyncio.to_thread(soundness.damage, self._path)
+        found = await asyncio.to_thread(soundness.damage, self.path)
         if found is not None and self.damage is None:
             self._is_damaged(found)
 
@@ -127,9 +127,9 @@ class Database:
             await self._keeping
 
     def _is_damaged(self, what: str) -> None:
-        self.damage = DatabaseDamaged(self._path, what, soundness.kept_at(self._path))
+        self.damage = DatabaseDamaged(self.path, what, soundness.kept_at(self.path))
         logger.critical("nothing is written any more, and no work is taken: %s", self.damage)
-        self._keeping = asyncio.create_task(asyncio.to_thread(soundness.keep, self._path))
+        self._keeping = asyncio.create_task(asyncio.to_thread(soundness.keep, self.path))
         self._keeping.add_done_callback(_said)
 
     async def _roll_back(self) -> None:

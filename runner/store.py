@@ -93,9 +93,9 @@ class Reading:
 class Store:
     """The durable state. Readers are woken by `feed` after each commit."""
 
-    def __init__(self, database: Database, home: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._home = home
+        self._home = database.path.parent
         self.keep_looking_for_damage = database.keep_looking
         self.deliveries = Deliveries(database)
         self.feed = Feed()
@@ -271,7 +271,7 @@ class Store:
     @asynccontextmanager
     async def repository_at_rest(self, host: str, full_name: str) -> AsyncIterator[bool]:
         """The same for a whole repository."""
-        async with self._database.transaction("commit.at-rest") as db:
+        async with self._database.transaction("commit.repository-at-rest") as db:
             sql = "SELECT runs.id FROM runs JOIN tasks ON tasks.id = task_id WHERE host = ? AND repository = ?"
             yield await changes.one(db, f"{sql} AND {ACTIVE}", host, full_name) is None
 
@@ -576,4 +576,4 @@ def _numbers(repositories: Iterable[Repository] | None) -> str | None:
 async def open_store(path: Path) -> AsyncIterator[Store]:
     """The store in this file, made or migrated if need be."""
     async with open_database(path) as database:
-        yield Store(database, path.parent)
+        yield Store(database)

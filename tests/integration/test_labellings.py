@@ -4,7 +4,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from runner.database import MIGRATIONS
+from runner.migrating import MIGRATIONS
 from runner.store import open_store
 from runner.tasks import Labelling
 

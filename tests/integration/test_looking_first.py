@@ -11,7 +11,7 @@ import pytest
 
 from handlers.dispatch import dispatch
 from handlers.looking_first import ENDED_SINCE, LookFirst
-from handlers.reporters.github import LivingComment, Pace
+from handlers.reporters.github import LivingComment
 from runner import backup, restore
 from runner.store import open_store
 from runner.tasks import Outcome, Run, RunState, Task
@@ -35,7 +35,7 @@ async def restored(office: Office, tmp_path: Path) -> AsyncIterator[Office]:
 async def tell(office: Office, task: Task | None = None) -> None:
     """The one task's status comment (or this one's) is brought up to date."""
     task = task or (await office.tasks())[0]
-    comment = LivingComment("issue", office.github.of, office.house, Pace(lambda: NOW))
+    comment = LivingComment("issue", office.github.of, office.github.turn, office.house, lambda: NOW)
     await comment.report(await office.store.view(task.id), None)
 
 

@@ -33,6 +33,11 @@ def in_sight(place: Path) -> list[str]:
     return found
 
 
+def _tmux(task: Task, *words: str) -> str:
+    argv = ("tmux", "-S", str(task.home / "tmux.sock"), *words)
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
 async def at_work(task: Task, url: str, tmux: Tmux) -> Launch:
     launch = await launches.start(task, task.spec(url, confined=False), tmux)
     await launch.until((task.worktree / "stray").exists)
@@ -47,7 +52,9 @@ async def test_a_supervisor_that_hangs_goes_and_so_does_a_stray_process_in_a_ses
         (supervisor,) = panic.supervisors(one.home)
         assert (supervisor.task, supervisor.run, supervisor.spool) == (7, 7, launch.directory)
         # tmux would wake what is stopped in a pane, so it goes first; the supervisor lives on without it.
-        subprocess.run(("tmux", "-S", str(one.home / "tmux.sock"), "kill-server"), check=True)
+        server = _tmux(one, "display-message", "-p", "#{pid}").strip()
+        _tmux(one, "kill-server")
+        await launches.until(lambda: not Path(f"/proc/{server}").exists())
         os.kill(supervisor.pid, signal.SIGSTOP)
 
         begun = time.monotonic()

@@ -9,6 +9,14 @@ from tests.crash import source
 
 # What has an effect and needs no name, and why.
 UNNAMED = {
+    "runner/backup.py:_copy_database": "in a directory of its own, until file.backup",
+    "runner/backup.py:_pack": "in a directory of its own, until file.backup",
+    "runner/backup.py:_take": "in a directory of its own, until file.backup",
+    "runner/backup.py:make": "in a directory of its own, until file.backup",
+    "runner/restore.py:_write": "in a directory of its own, until it is put in place",
+    "runner/restore.py:restore": "an empty directory, and a note in one of its own",
+    "runner/restore.py:finish": "an empty directory",
+    "runner/sweeping.py:_sessions": "tmux.kill",
     "runner/carrying.py:_conclude": "tmux.kill",
     "runner/migrating.py:_step": "commit.migrate",
     "runner/engine.py:kill": "tmux.kill",
@@ -39,7 +47,7 @@ UNNAMED = {
     "runner/tmux.py:_launch": "its caller names it",
     "runner/workspace.py:prepare": "an empty directory",
     "runner/workspace.py:_make": "in a directory of its own; as a whole it is git.workspace",
-    "runner/workspace.py:_remove_tree": "removes what would be removed again",
+    "runner/workspace.py:remove_tree": "removes what would be removed again",
     "runner/workspace.py:_unlock_and_retry": "removes what would be removed again",
     "app/cli/telling.py:start": "asks the service",
     "app/cli/telling.py:_tell": "asks the service",

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 # How often a spool is looked at, and how often its supervisor's lock.
 LOOK = timedelta(milliseconds=50)
 PROBE = timedelta(seconds=1)
+PARKED = "nobody answered; the work is kept"
 
 
 class Carrier:
@@ -120,7 +121,7 @@ class Carrier:
         env = launching.environment(rules, run, root)
         confined = starting.confined(self._means, root, mirror, env) if rules.confinement == "bwrap" else ()
         events = await self._events(run)
-        answers = history.answers_without_process(events)
+        answers = history.answers_unheard(events)
         worked = history.worked(events, self._means.now())
         spec = launching.spec(
             rules,
@@ -154,7 +155,6 @@ class Carrier:
         offset = reading.offset
         sent: set[str] = set()
         next_probe = 0.0
-        parked = False
         clock = asyncio.get_running_loop().time
         self._poke.set()
         while True:
@@ -176,14 +176,14 @@ class Carrier:
             if self._poke.is_set():
                 self._poke.clear()
                 await self._pass_on(run, sent)
-            if not parked and run.state is RunState.waiting and self._patience_is_over(run):
-                self._engine.send(run, "stop", f"park-{run.id}-{run.launch}", why="nobody answered; the work is kept")
-                parked = True
+            if run.state is RunState.waiting and PARKED not in sent and self._patience_is_over(run):
+                self._engine.send(run, "stop", f"park-{run.id}-{run.launch}", why=PARKED)
+                sent.add(PARKED)
             if spool.read_exit(directory) is not None:
                 next_probe = 0.0
                 continue
             await self._nap(LOOK)
-        await self._conclude(await self._store.run(run.id), parked=parked)
+        await self._conclude(await self._store.run(run.id))
 
     async def _is_over(self, run: Run) -> bool:
         return await self._engine.probe(run) in {Launch.ended, Launch.lost, Launch.absent}
@@ -192,9 +192,11 @@ class Carrier:
         """Hand over what was said and not yet handed over. Sending twice is harmless: each uuid is heard once."""
         if run.stop_asked_by is not None:
             self._engine.send(run, "stop", f"stop-{run.id}-{run.launch}", why=f"{run.stop_asked_by} asked for it")
+        events = await self._events(run)
         in_spec = {message.uuid for message in spool.read_spec(self._engine.spool(run)).messages}
+        told = sent | in_spec | history.answering(events)
         for trigger in await self._store.triggers(run.id):
-            if trigger.uuid not in sent | in_spec and not trigger.acknowledged:
+            if trigger.uuid not in told and not trigger.acknowledged:
                 self._engine.send(
                     run,
                     "steer",
@@ -204,7 +206,7 @@ class Carrier:
                     actor=trigger.actor.login,
                 )
                 sent.add(trigger.uuid)
-        for decided in history.decided_in_this_launch(await self._events(run)):
+        for decided in history.decided_in_this_launch(events):
             if decided.request not in sent:
                 self._engine.send(
                     run,
@@ -235,15 +237,20 @@ class Carrier:
                 logger.info("commits are kept for the end of the run: %s", reason)
             done = latest
 
-    async def _conclude(self, run: Run, *, parked: bool) -> None:
+    async def _conclude(self, run: Run) -> None:
         """The launch is over: what now?"""
         if self._publishing is not None:
             await asyncio.wait([self._publishing])  # what failed in there is done again below, and then it counts
         ending = spool.read_exit(self._engine.spool(run))
         await self._engine.kill(run.id)
         over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
-        if parked and run.state is RunState.waiting and run.stop_asked_by is None:
-            await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
+        parked = ending is not None and ending.cause is spool.Cause.stopped and ending.detail == PARKED
+        if parked and run.stop_asked_by is None:
+            still = run.state is RunState.waiting and (await self._store.view(run.task_id)).asked is not None
+            # Who answered in the last moment is heard all the same, by the next launch.
+            then = run.waiting_for if still else WaitingFor.slot
+            await self._store.move(run.id, RunState.waiting, over, waiting_for=then)
+            self._is_ours = still
             return
         events = history.since(await self._events(run), LaunchStarted)
         resets = next((one.event.until for one in events if isinstance(one.event, QuotaReached)), None)

@@ -7,10 +7,10 @@ from datetime import timedelta
 from runner.about import about
 from runner.carrying import Carrier
 from runner.engine import Launch
-from runner.events import Decided, StopAsked
+from runner.events import Decided
 from runner.means import Means
 from runner.store import Submission, Submitted
-from runner.tasks import Outcome, Repository, RunId, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
+from runner.tasks import Outcome, Repository, RunId, RunState, Subject, TaskId, WaitingFor, Wish
 
 logger = logging.getLogger(__name__)
 
@@ -46,21 +46,14 @@ class Conductor:
         """A wish becomes a run, or is handed to the one that is active; an answer to its question, if it asked one."""
         submission = await self._store.submit(subject, repository, branch, wish)
         if submission.kind is Submitted.joined:
-            run = submission.run
-            if run.waiting_for is WaitingFor.answer and wish.kind is TriggerKind.command:
-                await self.decide(run.task_id, wish.actor.login, allowed=True, text=wish.instruction)
-            self._poke(run.id)
+            self._poke(submission.run.id)
         return submission
 
     async def stop(self, task_id: TaskId, actor: str, why: str) -> bool:
         """Ask the active run to end; False if there is none. The work so far is kept and pushed."""
-        run = await self._store.active_run(task_id)
+        run = await self._store.ask_to_stop(task_id, actor, why)
         if run is None:
             return False
-        if run.stop_asked_by is None:
-            await self._store.record(task_id, StopAsked(actor, why), run_id=run.id)
-        if run.id not in self._carriers and run.state in {RunState.queued, RunState.waiting}:
-            await self._store.settle(run.id, Outcome.stopped, f"{actor} stopped it before it began.")
         self._poke(run.id)
         return True
 

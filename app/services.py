@@ -44,6 +44,7 @@ from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
 from runner import confinement
+from runner.clocks import steady_clock
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
@@ -167,7 +168,13 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         await stack.enter_async_context(
-            _working(failed, conductor.run(), inbox.drain(), Reporting(store, reporters, _now).run(), live.run())
+            _working(
+                failed,
+                conductor.run(),
+                inbox.drain(),
+                Reporting(store, reporters, steady_clock(_now)).run(),
+                live.run(),
+            )
         )
         port = await stack.enter_async_context(web.serving(server, settings.host, settings.port))
         base_url = settings.model_copy(update={"port": port}).base_url

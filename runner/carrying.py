@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from runner import history, launching, retry, spool, starting
+from runner.clocks import Pulse, Wait
 from runner.engine import Launch
 from runner.errors import Refusal, TryLater
 from runner.events import (
@@ -19,6 +20,8 @@ from runner.events import (
     Event,
     LaunchEnded,
     LaunchLost,
+    LaunchRevived,
+    LaunchStalled,
     LaunchStarted,
     QuotaReached,
     Recorded,
@@ -37,6 +40,11 @@ LOOK = timedelta(milliseconds=50)
 PROBE = timedelta(seconds=1)
 PARKED = "nobody answered; the work is kept"
 
+# A supervisor that lives and gives no sign of it, which it does every few seconds: after a while people are told. It is
+# ended by force when it is asked to stop and does not hear, and when Claude itself might not have been silent so long.
+STALLED = timedelta(minutes=2)
+DEAF = timedelta(seconds=20)
+
 
 class Carrier:
     """One run on its way. `poke` wakes it when something was said to it."""
@@ -48,6 +56,7 @@ class Carrier:
         self._run_id = run_id
         self._poke = asyncio.Event()
         self._publishing: asyncio.Task[None] | None = None
+        self._patience: Wait | None = None
         self._is_ours = True
 
     def poke(self) -> None:
@@ -154,12 +163,17 @@ class Carrier:
         )
         offset = reading.offset
         sent: set[str] = set()
+        pulse = Pulse()
+        stalled = history.is_stalled(await self._events(run))
         next_probe = 0.0
         clock = asyncio.get_running_loop().time
         self._poke.set()
         while True:
-            over = clock() >= next_probe and await self._is_over(run)
-            next_probe = max(next_probe, clock() + PROBE.total_seconds()) if clock() >= next_probe else next_probe
+            over = False
+            if clock() >= next_probe:
+                over = await self._is_over(run)
+                stalled = await self._look_after(run, pulse, stalled=stalled)
+                next_probe = clock() + PROBE.total_seconds()
             occurred: list[Event] = []
             for line in spool.follow(directory, offset):
                 occurred += events_of(line, memory)
@@ -176,7 +190,7 @@ class Carrier:
             if self._poke.is_set():
                 self._poke.clear()
                 await self._pass_on(run, sent)
-            if run.state is RunState.waiting and PARKED not in sent and self._patience_is_over(run):
+            if run.state is RunState.waiting and PARKED not in sent and await self._patience_is_over(run):
                 self._engine.send(run, "stop", f"park-{run.id}-{run.launch}", why=PARKED)
                 sent.add(PARKED)
             if spool.read_exit(directory) is not None:
@@ -184,6 +198,26 @@ class Carrier:
                 continue
             await self._nap(LOOK)
         await self._conclude(await self._store.run(run.id))
+
+    async def _look_after(self, run: Run, pulse: Pulse, *, stalled: bool) -> bool:
+        """Say it when the supervisor gives no sign of life, or does again; end it by force where that has to be."""
+        still = pulse.still_for(self._engine.sign_of_life(run), asyncio.get_running_loop().time())
+        silence = self._means.rules.run_silence
+        is_deaf = run.stop_asked_by is not None and still >= DEAF
+        if is_deaf or (silence is not None and still >= max(silence, STALLED)):
+            logger.error(
+                "run %s: its supervisor has given no sign of life for %s, and is ended by force", run.id, still
+            )
+            await self._engine.end_by_force(run)
+        elif still >= STALLED and not stalled:
+            logger.error("run %s: its supervisor lives and has given no sign of life for %s", run.id, still)
+            minutes = max(1, round(still / timedelta(minutes=1)))
+            await self._store.record(run.task_id, LaunchStalled(run.launch, minutes), run_id=run.id)
+            return True
+        elif stalled and still < PROBE:
+            await self._store.record(run.task_id, LaunchRevived(run.launch), run_id=run.id)
+            return False
+        return stalled
 
     async def _is_over(self, run: Run) -> bool:
         return await self._engine.probe(run) in {Launch.ended, Launch.lost, Launch.absent}
@@ -243,7 +277,11 @@ class Carrier:
             await asyncio.wait([self._publishing])  # what failed in there is done again below, and then it counts
         ending = spool.read_exit(self._engine.spool(run))
         await self._engine.kill(run.id)
-        over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
+        if ending is None:
+            await self._engine.end_leftovers(run)
+            over: Event = LaunchLost(run.launch, self._engine.worked_seconds(run))
+        else:
+            over = LaunchEnded(run.launch, ending.cause, ending.detail, ending.worked_seconds)
         parked = ending is not None and ending.cause is spool.Cause.stopped and ending.detail == PARKED
         if parked and run.stop_asked_by is None:
             still = run.state is RunState.waiting and (await self._store.view(run.task_id)).asked is not None
@@ -292,8 +330,19 @@ class Carrier:
     def _keeps_process(self, run: Run) -> bool:
         return run.waiting_for in {WaitingFor.approval, WaitingFor.answer} and run.waiting_until is not None
 
-    def _patience_is_over(self, run: Run) -> bool:
-        return run.waiting_until is not None and self._means.now() >= run.waiting_until
+    async def _patience_is_over(self, run: Run) -> bool:
+        if run.waiting_until is None:
+            return False
+        if self._patience is None or self._patience.until != run.waiting_until:
+            self._patience = await self._wait_of(run, run.waiting_until)
+        return self._left(self._patience) <= timedelta(0)
+
+    async def _wait_of(self, run: Run, until: datetime) -> Wait:
+        planned_at = history.waits_since(await self._events(run))
+        return Wait.of(until, planned_at, self._means.now(), asyncio.get_running_loop().time())
+
+    def _left(self, wait: Wait) -> timedelta:
+        return wait.left(self._means.now(), asyncio.get_running_loop().time())
 
     async def _wait(self, run: Run) -> None:
         """For the weather, a quota, or a person, without a process."""
@@ -303,7 +352,8 @@ class Carrier:
         if run.waiting_for in {WaitingFor.approval, WaitingFor.answer}:
             await self._wait_for_person(run)
             return
-        while run.waiting_until is not None and (left := run.waiting_until - self._means.now()) > timedelta(0):
+        wait = await self._wait_of(run, run.waiting_until) if run.waiting_until else None
+        while wait is not None and (left := self._left(wait)) > timedelta(0):
             self._poke.clear()
             await self._nap(min(left, timedelta(minutes=1)))
             if not on_its_way_out and await self._stop_at_rest(await self._store.run(run.id)):

@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 # After a bug in our own code a run is looked at again, neither dropped nor hammered; after a few it has an end.
 AFTER_A_BUG = timedelta(seconds=30)
 BUGS_AT_MOST = 3
+
+# In these states a run may have a process.
+ATTENDED = frozenset({RunState.running, RunState.waiting})
+# How often it is seen to that every supervisor has a session to be seen in.
+SIGHT = timedelta(seconds=5)
 BROKEN = "Something broke on our side. The service's log has the details, under run {run}."
 
 
@@ -31,6 +36,8 @@ class Conductor:
 
     async def run(self) -> None:
         """Until cancelled. Agents go on without us: cancelling ends none of them."""
+        sight = asyncio.create_task(self._keep_in_sight(), name="sessions")
+        self._tasks.add(sight)
         try:
             for active in await self._store.active_runs():
                 if active.state is not RunState.queued and active.waiting_for is not WaitingFor.slot:
@@ -71,6 +78,19 @@ class Conductor:
         if carrier := self._carriers.get(run_id):
             carrier.poke()
 
+    async def _keep_in_sight(self) -> None:
+        """tmux's server may die, or somebody end a session: whoever works in it lives on, and is to be seen again."""
+        while True:
+            try:
+                at_work = [run for run in await self._store.active_runs() if run.state in ATTENDED and run.launch]
+                seen = await self._means.engine.in_sight() if at_work else set()
+                for run in at_work:
+                    if run.id not in seen:
+                        await self._means.engine.show(run)
+            except Exception:  # it is only for looking at; said, and tried again
+                logger.exception("a run cannot be shown in tmux")
+            await asyncio.sleep(SIGHT.total_seconds())
+
     async def _claim(self) -> None:
         rules = self._means.rules
         while run := await self._store.claim(rules.max_runs, rules.max_starting):
@@ -105,6 +125,8 @@ class Conductor:
     async def _give_up(self, run_id: RunId) -> None:
         """A truthful end for a run that we cannot carry on; what it did is kept in its workspace."""
         run = await self._store.run(run_id)
+        if not run.state.is_active:
+            return
         if run.launch and await self._means.engine.probe(run) is Launch.alive:
             self._means.engine.send(run, "stop", f"broken-{run.id}-{run.launch}", why="something broke on our side")
         await self._store.settle(run_id, Outcome.crashed, BROKEN.format(run=run_id))

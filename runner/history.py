@@ -13,6 +13,8 @@ from runner.events import (
     InstructionTaken,
     LaunchEnded,
     LaunchLost,
+    LaunchRevived,
+    LaunchStalled,
     LaunchStarted,
     QuestionAsked,
     Recorded,
@@ -72,6 +74,14 @@ def answers_unheard(events: Sequence[Recorded]) -> list[Message]:
             answer = decided.text or ("yes, go ahead" if decided.allowed else "no, do not do that")
             unheard.append(Message(number, f"You asked: {matter}\n{decided.actor} answers: {answer}"))
     return unheard
+
+
+def is_stalled(events: Sequence[Recorded]) -> bool:
+    """Whether the present launch was last said to give no sign of life."""
+    said = (
+        one.event for one in reversed(events) if isinstance(one.event, LaunchStalled | LaunchRevived | LaunchStarted)
+    )
+    return isinstance(next(said, None), LaunchStalled)
 
 
 def waits_since(events: Sequence[Recorded]) -> datetime | None:

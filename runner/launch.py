@@ -1,6 +1,7 @@
 """What a launch has beside its `claude` process: journal, pane, control messages, bundles, and what it used up."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Launch:
         self.detail = ""
         self.stop_signal = False
         self.stderr_bytes = 0
-        self.beat_at = 0.0
+        self.beat_at = -HEARTBEAT_SECONDS
 
     def record(self, kind: str, data: dict[str, Any]) -> None:
         """On disk first, then on the screen."""
@@ -75,22 +76,23 @@ class Launch:
         data |= {key: message[key] for key in ("actor", "allowed", "request") if key in message}
         self.record(spool.TAKEN, data)
 
-    def beat(self, now: float) -> None:
-        """Touch the heartbeat, every few seconds."""
+    def breathe(self) -> None:
+        """Give a sign of life, every few seconds."""
+        now = time.monotonic()
         if now - self.beat_at >= HEARTBEAT_SECONDS:
             self.beat_at = now
-            (self.directory / "heartbeat").touch()
+            spool.beat(self.directory, self.worked)
 
     def hand_over(self, *, leftovers: bool) -> None:
         """Export what was committed; with the leftovers committed first, once every process of the agent is dead."""
         try:
             if leftovers:
-                exports.commit_leftovers(self.spec)
-            sha = exports.head(self.spec)
+                exports.commit_leftovers(self.spec, self.breathe)
+            sha = exports.head(self.spec, self.breathe)
             if sha == self.exported:
                 return
             self.bundles += 1
-            exports.bundle(self.spec, self.directory / "bundles" / str(self.bundles))
+            exports.bundle(self.spec, self.directory / "bundles" / str(self.bundles), self.breathe)
             self.exported = sha
             self.record(spool.BUNDLE, {"number": self.bundles, "sha": sha})
         except (exports.ExportFailed, OSError) as error:

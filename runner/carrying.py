@@ -41,8 +41,9 @@ PROBE = timedelta(seconds=1)
 PARKED = "nobody answered; the work is kept"
 
 # A supervisor that lives and gives no sign of it, which it does every few seconds: after a while people are told. It is
-# ended by force when it is asked to stop and does not hear, and when Claude itself might not have been silent so long.
+# ended by force when it is asked to stop and does not hear, and when it does not come back by itself.
 STALLED = timedelta(minutes=2)
+FROZEN = timedelta(minutes=10)
 DEAF = timedelta(seconds=20)
 
 
@@ -202,9 +203,7 @@ class Carrier:
     async def _look_after(self, run: Run, pulse: Pulse, *, stalled: bool) -> bool:
         """Say it when the supervisor gives no sign of life, or does again; end it by force where that has to be."""
         still = pulse.still_for(self._engine.sign_of_life(run), asyncio.get_running_loop().time())
-        silence = self._means.rules.run_silence
-        is_deaf = run.stop_asked_by is not None and still >= DEAF
-        if is_deaf or (silence is not None and still >= max(silence, STALLED)):
+        if still >= (FROZEN if run.stop_asked_by is None else DEAF):
             logger.error(
                 "run %s: its supervisor has given no sign of life for %s, and is ended by force", run.id, still
             )

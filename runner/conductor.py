@@ -39,15 +39,20 @@ class Conductor:
         sight = asyncio.create_task(self._keep_in_sight(), name="sessions")
         self._tasks.add(sight)
         try:
-            for active in await self._store.active_runs():
-                if active.state is not RunState.queued and active.waiting_for is not WaitingFor.slot:
-                    self._carry(active.id)
+            await self.adopt()
             async for _ in self._store.feed.listen():
                 await self._claim()
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def adopt(self) -> None:
+        """Carry on whatever is under way and nobody carries; what stands in line is claimed when its turn comes."""
+        for active in await self._store.active_runs():
+            in_line = active.state is RunState.queued or active.waiting_for is WaitingFor.slot
+            if not in_line and active.id not in self._carriers:
+                self._carry(active.id)
 
     async def submit(self, subject: Subject, repository: Repository, branch: str, wish: Wish) -> Submission:
         """A wish becomes a run, or is handed to the one that is active; an answer to its question, if it asked one."""
@@ -104,6 +109,14 @@ class Conductor:
         task.add_done_callback(self._tasks.discard)
 
     async def _until_done(self, carrier: Carrier, run_id: RunId) -> None:
+        try:
+            await self._carry_through(carrier, run_id)
+        finally:
+            if self._carriers.get(run_id) is carrier:
+                del self._carriers[run_id]
+            self._store.feed.ring()  # a slot may be free
+
+    async def _carry_through(self, carrier: Carrier, run_id: RunId) -> None:
         bugs = 0
         while True:
             try:
@@ -118,9 +131,6 @@ class Conductor:
                 await asyncio.sleep(AFTER_A_BUG.total_seconds())
             else:
                 break
-        if self._carriers.get(run_id) is carrier:
-            del self._carriers[run_id]
-        self._store.feed.ring()  # a slot may be free
 
     async def _give_up(self, run_id: RunId) -> None:
         """A truthful end for a run that we cannot carry on; what it did is kept in its workspace."""

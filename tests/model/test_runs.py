@@ -1,0 +1,409 @@
+"""Every short story of a run, with a crash of the service behind every effect: carried by the real conductor.
+
+Breadth first: each state that was reached is left in every way there is. What is the same state, as far as anything
+depends on it, is looked at once. Then every story is brought to a fair end: whatever happened, there is one.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import os
+import random
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner import carrying, changes, effects, kin, sandbox
+from runner import events as happened
+from runner.about import matter
+from runner.conductor import Conductor
+from runner.engine import Engine
+from runner.errors import TryLater
+from runner.launching import Rules
+from runner.means import Means
+from runner.secrets import Keyring
+from runner.spool import Cause
+from runner.store import Store, open_store
+from runner.tasks import TRANSITIONS, Outcome, RunId, RunState, TaskId, TriggerKind, WaitingFor, Wish
+from tests.factories import BOT
+from tests.integration.test_store import ALICE, HELLO, subject
+from tests.model.machine import OVERLOADED, QUOTA, Machine, Session, Supervisor
+
+DEPTH = int(os.environ.get("DEPTH", "2"))
+CRASHES = (0, 1, 2, 3)  # behind which effect of what follows an act; 0 is behind none
+AGES = timedelta(days=9)
+FAIR_ROUNDS = 12
+
+
+class Crash(BaseException):
+    """The service dies here."""
+
+
+class StillMirror:
+    """A remote where nothing happens."""
+
+    path = Path("/nowhere")
+
+    async def fetch(self, credential: object) -> None:
+        """Nothing is new."""
+
+    async def head(self, branch: str) -> str | None:
+        """Nobody pushed."""
+        return None
+
+
+class StillMirrors:
+    """All of them."""
+
+    def of(self, remote: object) -> StillMirror:
+        return StillMirror()
+
+
+@dataclasses.dataclass
+class Story:
+    """One task, and what was done to it."""
+
+    number: int
+    acts: tuple[tuple[str, int], ...]
+    task_id: TaskId | None = None
+    run_ids: set[RunId] = dataclasses.field(default_factory=set)
+    said: list[str] = dataclasses.field(default_factory=list)
+    stopped: bool = False
+    later: timedelta = timedelta(0)
+    cloudy: bool = False
+    effects: int = 0
+    crash_behind: int = 0
+
+
+class World:
+    """The service in this process, with a machine that does as it is told."""
+
+    def __init__(self, home: Path, store: Store, machine: Machine) -> None:
+        self.home = home
+        self.store = store
+        self.machine = machine
+        self.stories: dict[TaskId, Story] = {}
+        self.busy = 0
+        self.conducting: asyncio.Task[None] | None = None
+        nothing: dict[str, Any] = dict.fromkeys(one.name for one in dataclasses.fields(Means))
+        engine = Engine(home, machine)  # type: ignore[arg-type]
+        rules = Rules(bot=BOT, claude=Path("/claude"), confinement="none", max_runs=10**6, max_starting=10**6)
+        self.conductor = Conductor(
+            Means(
+                **{
+                    **nothing,
+                    "store": store,
+                    "engine": engine,
+                    "mirrors": StillMirrors(),
+                    "credentials": self.credentials,
+                    "rules": rules,
+                    "keyring": Keyring(()),
+                    "host": sandbox.Host({}, ()),
+                    "dice": random.Random(7),
+                    "now": self.now,
+                }
+            )
+        )
+
+    # What the service asks the world
+
+    async def credentials(self, repository: object, write: bool) -> None:
+        story = self.story()
+        if story is not None and story.cloudy:
+            story.cloudy = False
+            raise TryLater("the remote is away")
+
+    def now(self) -> datetime:
+        story = self.story()
+        return datetime.now(UTC) + (story.later if story else timedelta(0))
+
+    def story(self) -> Story | None:
+        """Whose carrier asks."""
+        task = matter().get("task")
+        return self.stories.get(TaskId(int(task))) if task else None
+
+    def observe(self, name: str, side: effects.Side) -> None:
+        self.busy += 1
+        story = self.story()
+        if side == "after" and story is not None:
+            story.effects += 1
+            if story.crash_behind and story.effects == story.crash_behind:
+                raise Crash
+
+    # What is done to it
+
+    async def begin(self, story: Story) -> None:
+        wish = Wish(TriggerKind.label, ALICE, "Begin.", f"wish-{story.number}-0")
+        submission = await self.store.submit(subject(story.number), HELLO, "b", wish)
+        story.task_id = submission.task.id
+        self.stories[story.task_id] = story
+        for name in ("vault.git", "worktree", "home", "claude"):
+            (self.home / "tasks" / str(story.task_id) / name).mkdir(parents=True)
+        await self.store.record(story.task_id, happened.WorkspacePrepared("main", "base", "b"))
+        story.said.append("Begin.")
+
+    def supervisor(self, story: Story) -> Supervisor | None:
+        launches = [one for run in sorted(story.run_ids) for one in self.machine.launches.get(run, ())]
+        return launches[-1] if launches and launches[-1].status in {"coming", "up"} else None
+
+    async def possible(self, story: Story) -> list[str]:
+        """What can happen next."""
+        view = await self.store.view(story.task_id)
+        there = self.supervisor(story)
+        found = ["say"] if len(story.said) < 3 else []
+        found += ["label", "same"]
+        if view.state.is_active and not story.stopped:
+            found.append("stop")
+        if view.run.waiting_until is not None:
+            found.append("time")
+            found += [] if story.cloudy else ["clouds"]
+        if there is not None and there.status == "coming":
+            found += ["up", "vanish"]
+        elif there is not None:
+            found += ["obey"] if there.orders() else []
+            found += ["finish", "overloaded", "quota", "crash", "limit", "term", "lost"]
+            found += ["work", "ask"] if there.asking is None else []
+        return found
+
+    async def act(self, story: Story, what: str) -> None:
+        there = self.supervisor(story)
+        match what, there:
+            case "say", _:
+                text = f"word {len(story.said)}"
+                story.said.append(text)
+                wish = Wish(TriggerKind.command, ALICE, text, f"wish-{story.number}-{len(story.said)}", text)
+                await self.conductor.submit(subject(story.number), HELLO, "b", wish)
+            case "label", _:
+                view = await self.store.view(story.task_id)
+                if view.state.is_active:
+                    wish = Wish(TriggerKind.label, ALICE, "Again.", f"wish-{story.number}-label")
+                    await self.conductor.submit(subject(story.number), HELLO, "b", wish)
+            case "same", _:
+                wish = Wish(TriggerKind.label, ALICE, "Begin.", f"wish-{story.number}-0")
+                await self.conductor.submit(subject(story.number), HELLO, "b", wish)
+            case "stop", _:
+                story.stopped = True
+                await self.conductor.stop(story.task_id, "alice", "enough")
+            case "time", _:
+                story.later += AGES
+                for carrier in self.conductor._carriers.values():
+                    carrier.poke()
+            case "clouds", _:
+                story.cloudy = True
+            case "up", Supervisor():
+                there.up()
+            case "vanish", Supervisor():
+                there.die()
+            case "work", Supervisor():
+                there.work()
+            case "ask", Supervisor():
+                there.ask()
+            case "obey", Supervisor():
+                there.obey()
+            case "finish", Supervisor():
+                there.end(Cause.finished, {"result": "Done."})
+            case "overloaded", Supervisor():
+                there.end(Cause.finished, OVERLOADED)
+            case "quota", Supervisor():
+                there.end(Cause.finished, QUOTA)
+            case "crash", Supervisor():
+                there.end(Cause.crashed, None)
+            case "limit", Supervisor():
+                there.end(Cause.time, None)
+            case "term", Supervisor():
+                there.end(Cause.stopped, None, "the supervisor was told to end")
+            case "lost", Supervisor():
+                there.die()
+            case _:
+                raise AssertionError((what, story, there and there.status, await self.store.view(story.task_id)))
+
+    async def quiet(self) -> None:
+        """Until everyone has done what there is to do."""
+        still, seen = 0, -1
+        while still < 3:
+            await asyncio.sleep(3 * carrying.LOOK.total_seconds())
+            resting = all(_rests(task) for task in asyncio.all_tasks() if task.get_name().startswith("run "))
+            still = still + 1 if resting and self.busy == seen else 0
+            seen = self.busy
+        for story in self.stories.values():
+            story.run_ids = {run.id for run in (await self.store.view(story.task_id)).runs}
+
+    async def together(self, acts: list[tuple[Story, str, int]]) -> None:
+        """Each story goes one act on, and its service dies behind the effect that was chosen, and comes back."""
+        for story, _, crash in acts:
+            story.effects, story.crash_behind = 0, crash
+        await asyncio.gather(*(self.act(story, what) for story, what, _ in acts))
+        await self.quiet()
+        for story, _, _ in acts:
+            story.crash_behind = 0
+        await self.conductor.adopt()
+        await self.quiet()
+
+    # What one sees
+
+    async def key(self, story: Story) -> object:
+        """What the future depends on."""
+        view = await self.store.view(story.task_id)
+        there = self.supervisor(story)
+        triggers = [
+            tuple((one.joined, one.acknowledged) for one in await self.store.triggers(run.id)) for run in view.runs
+        ]
+        run = view.run
+        return (
+            tuple(one.outcome for one in view.runs[:-1]),
+            (run.state, run.waiting_for, run.waiting_until is None, run.stop_asked_by, run.outcome, run.attempt),
+            (min(run.launch, 2), view.asked is None, tuple(triggers), len(story.said), story.cloudy),
+            (there.status, there.asking is None, tuple(one["kind"] for one in there.orders())) if there else None,
+        )
+
+    async def check(self, story: Story) -> None:
+        """What holds at every moment."""
+        view = await self.store.view(story.task_id)
+        assert sum(run.state.is_active for run in view.runs) <= 1, story
+        recorded = await self.store.events(task_id=story.task_id, limit=-1)
+        for run in view.runs:
+            mine = [one.event for one in recorded if one.run_id == run.id]
+            path = [RunState.queued, *(RunState(one.state) for one in mine if isinstance(one, happened.RunMoved))]
+            assert all(after in TRANSITIONS[before] for before, after in pairwise(path)), story
+            assert path[-1] is run.state, story
+            launches = [one.launch for one in mine if isinstance(one, happened.LaunchStarted)]
+            assert launches == sorted(set(launches)), story
+            if run.outcome is Outcome.stopped and not run.state.is_active:
+                assert run.stop_asked_by, story
+        wishes = [one.instruction for run in view.runs for one in await self.store.triggers(run.id)]
+        assert sorted(wishes) == sorted(story.said), story  # each is in one run
+        session = self.session(story)
+        assert len(words(session)) == len(set(words(session))), (story, session.heard)  # and is heard at most once
+
+    def session(self, story: Story) -> Session:
+        for run in story.run_ids:
+            for launch in self.machine.launches.get(run, ()):
+                return launch.session
+        return Session()
+
+    async def end_fairly(self, story: Story) -> str | None:
+        """One more step towards an end, if there is none yet."""
+        view = await self.store.view(story.task_id)
+        there = self.supervisor(story)
+        if there is not None and there.status == "coming":
+            return "up"
+        if there is not None and there.orders():
+            return "obey"
+        if there is not None and there.asking is not None:
+            return "say"
+        if there is not None:
+            return "finish"
+        if view.waiting_for is WaitingFor.answer:
+            return "say"
+        return "time" if view.run.waiting_until is not None else None
+
+
+def words(session: Session) -> list[str]:
+    """What people said, as Claude heard it: by itself, or as an answer."""
+    return [text.rpartition("answers: ")[2] for text in session.heard if "word " in text or "Begin." in text]
+
+
+@asynccontextmanager
+async def a_world(home: Path) -> AsyncIterator[World]:
+    asyncio.get_running_loop().set_exception_handler(_say_unless_it_crashed)
+    async with open_store(home / "cco.db") as store:
+        world = World(home, store, Machine())
+        observe = world.observe
+        effects.observe_for_a_test(observe)
+        try:
+            yield world
+        finally:
+            if world.conducting is not None:
+                world.conducting.cancel()
+                await asyncio.gather(world.conducting, return_exceptions=True)
+            effects._observers.remove(observe)
+
+
+async def tell(world: World, stories: list[Story]) -> None:
+    """All of them from their beginning, side by side."""
+    for story in stories:
+        story.crash_behind = story.acts[0][1]
+        await world.begin(story)
+    world.conducting = asyncio.create_task(world.conductor.run())
+    await world.quiet()
+    await world.together([])
+    for step in range(1, max(len(story.acts) for story in stories)):
+        await world.together([(story, *story.acts[step]) for story in stories if step < len(story.acts)])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own time is not what this is about."""
+    monkeypatch.setattr(carrying, "LOOK", timedelta(milliseconds=10))
+    monkeypatch.setattr(carrying, "PROBE", timedelta(milliseconds=10))
+    monkeypatch.setattr(kin, "of_task", lambda root: [])  # there are no processes
+
+
+async def test_every_short_story_keeps_its_promises_and_has_an_end(
+    quick: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    known: set[object] = set()
+    numbers = iter(range(1, 10**6))
+    frontier: list[tuple[tuple[str, int], ...]] = [(("label", crash),) for crash in range(8)]
+    told = 0
+    for _ in range(DEPTH):
+        with tempfile.TemporaryDirectory(dir=_memory()) as home:
+            async with a_world(Path(home)) as world:
+                monkeypatch.setattr(changes, "now", world.now)
+                stories = [Story(next(numbers), acts) for acts in frontier]
+                await tell(world, stories)
+                told += len(stories)
+                frontier = []
+                for story in stories:
+                    await world.check(story)
+                    if (key := await world.key(story)) not in known:
+                        known.add(key)
+                        nexts = await world.possible(story)
+                        frontier += [(*story.acts, (what, crash)) for what in nexts for crash in CRASHES]
+                await _all_end(world, stories)
+    print(f"{told} stories, {len(known)} states")  # noqa: T201
+    assert "hit a bug" not in caplog.text, caplog.text[:4000]
+
+
+async def _all_end(world: World, stories: list[Story]) -> None:
+    for _ in range(FAIR_ROUNDS):
+        steps = [(story, await world.end_fairly(story), 0) for story in stories]
+        acts = [(story, what, crash) for story, what, crash in steps if what is not None]
+        if not acts:
+            break
+        await world.together(acts)
+    for story in stories:
+        await world.check(story)
+        view = await world.store.view(story.task_id)
+        assert not view.state.is_active, (story, view.run)
+        session = world.session(story)
+        assert sum(run.cost_usd for run in view.runs) == session.cost, story
+        if not story.stopped and view.outcome in {Outcome.answered, Outcome.delivered}:
+            assert sorted(words(session)) == sorted(story.said), (story, session.heard)
+
+
+def _rests(task: asyncio.Task[Any]) -> bool:
+    """Whether a carrier waits for something to happen, and not for its own work."""
+    awaited: Any = task.get_coro()
+    names = []
+    while awaited is not None:
+        names.append(getattr(awaited, "__qualname__", ""))
+        awaited = getattr(awaited, "cr_await", None)
+    return "Event.wait" in names or "sleep" in names
+
+
+def _say_unless_it_crashed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), Crash):
+        loop.default_exception_handler(context)
+
+
+def _memory() -> str | None:
+    """Where a flush costs nothing; what a power cut leaves is not asked here."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None

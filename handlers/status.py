@@ -21,9 +21,8 @@ Place = Literal["issue", "pull request"]
 WATCHABLE = frozenset({RunState.running, RunState.waiting})
 
 STALLED = (
-    "**The process that looks after Claude has given no sign of life for {minutes} minutes.** It may come back by "
-    "itself; if it does not, it is ended, and Claude goes on from where it was. `/claude stop` ends it now, and keeps "
-    "the work."
+    "Nothing was heard from it for {minutes} minutes. It may come back by itself; if it does not, it is ended, and "
+    "Claude goes on from where it was. `/claude stop` ends it now, and keeps the work."
 )
 NOT_CONFINED = "**This machine runs Claude without a sandbox.** It can read and change whatever its user can."
 

@@ -19,7 +19,7 @@ LEFTOVERS = "Commit what was left uncommitted"
 _QUICK_SECONDS = 30.0
 _LONG_SECONDS = 300.0
 _NO_MERGE_TO_ABORT = 128
-_BEAT_SECONDS = 2.0
+_BEAT_SECONDS = 1.0
 _UNLOCK = 'vault=$(git rev-parse --git-common-dir) && find "$vault" -name "*.lock" -type f -delete'
 _SET_ASIDE = 'for file in "$1"/projects/*/"$2".jsonl; do [ ! -e "$file" ] || mv -f -- "$file" "$file.cut"; done'
 

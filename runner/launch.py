@@ -12,7 +12,7 @@ from runner.spool import Cause
 from runner.text import clean
 from runner.transcript import Transcript
 
-HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 2.0
 # What a line of an unexpected shape can raise. The agent can write into Claude's own standard output (they are one
 # user in there), so a shape that nobody thought of must not end the supervisor.
 SHAPELESS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

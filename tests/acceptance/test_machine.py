@@ -147,13 +147,13 @@ async def is_done_once_of_two(it: House, issue: Issue) -> None:
 
 
 async def test_a_frozen_supervisor_is_told_of_and_a_stop_ends_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying, "STALLED", timedelta(seconds=7))
-    monkeypatch.setattr(carrying, "DEAF", timedelta(seconds=7))
+    monkeypatch.setattr(carrying, "STALLED", timedelta(seconds=4))
+    monkeypatch.setattr(carrying, "DEAF", timedelta(seconds=4))
     async with house() as it:
         issue = await it.ask("Freeze", [commits("kept.txt"), waits()], [done()])
         await it.until(lambda: it.pulls(issue) and len(it.agents()) == 1)
         frozen = await freeze(it)
-        await it.says(issue, "has given no sign of life", "`/claude stop` ends it now")
+        await it.says(issue, "gives no sign of life", "`/claude stop` ends it now")
         kill(frozen, signal.SIGCONT)
         await it.until(lambda: "no sign of life" not in it.status(issue))
         assert "Claude is working on this" in it.status(issue)
@@ -168,7 +168,7 @@ async def test_a_frozen_supervisor_is_told_of_and_a_stop_ends_it_all_the_same(mo
 
 
 async def test_a_supervisor_that_stays_frozen_is_ended_and_claude_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying, "FROZEN", timedelta(seconds=7))
+    monkeypatch.setattr(carrying, "FROZEN", timedelta(seconds=6))
     async with house() as it:
         issue = await it.ask("Freeze for ever", [commits("kept.txt")], [waits()], *AGAIN)
         await it.until(lambda: it.pulls(issue) and len(it.agents()) == 1)

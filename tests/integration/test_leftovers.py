@@ -13,7 +13,7 @@ import pytest
 
 from app.demo.replies import Say
 from runner import kin, spool
-from runner.engine import Engine
+from runner.engine import Engine, Launch
 from runner.spool import Cause
 from runner.tasks import RunId, TaskId
 from runner.tmux import Tmux
@@ -119,6 +119,41 @@ async def test_a_supervisor_that_was_frozen_takes_its_own_absence_for_nobodys_si
     assert ending.cause is Cause.finished, ending
     assert ending.worked_seconds is not None
     assert ending.worked_seconds < 6
+
+
+async def test_a_session_in_which_no_supervisor_comes_to_life_is_ended_by_force(task: Task, tmux: Tmux) -> None:
+    run = a.run(id=RunId(task.number), task_id=TaskId(task.number), launch=1)
+    engine = Engine(task.home.resolve(), tmux)
+    spool.create(engine.spool(run), task.spec("http://127.0.0.1:9"))
+    await tmux.launch(run.id, ["sleep", "1000"], cwd=engine.spool(run), env={"PATH": os.environ["PATH"]})
+    assert await engine.probe(run) is Launch.coming
+
+    await engine.end_by_force(run)
+
+    await launches.until(lambda: not processes_with("sleep\x001000\0"))
+    while run.id in await tmux.sessions():
+        await asyncio.sleep(0.03)
+    assert await engine.probe(run) is Launch.absent
+
+
+async def test_a_session_that_only_shows_is_no_life(task: Task, tmux: Tmux) -> None:
+    run = a.run(id=RunId(task.number), task_id=TaskId(task.number), launch=1)
+    engine = Engine(task.home.resolve(), tmux)
+    spool.create(engine.spool(run), task.spec("http://127.0.0.1:9"))
+    await engine.show(run)
+    assert await engine.in_sight() == set()  # nobody is alive, so there is nothing to show
+    lock = spool.hold(engine.spool(run))
+    assert lock is not None
+    await engine.show(run)
+    await engine.show(run)
+    assert await engine.in_sight() == {run.id}
+    assert await engine.probe(run) is Launch.alive
+
+    os.close(lock)
+
+    assert await engine.probe(run) is Launch.lost
+    while await engine.in_sight():  # and what showed it leaves by itself
+        await asyncio.sleep(0.03)
 
 
 async def test_a_lock_that_a_file_server_kept_from_before_a_reboot_is_no_life(task: Task) -> None:

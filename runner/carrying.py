@@ -100,11 +100,11 @@ class Carrier:
 
     async def _start(self, task: Task, run: Run) -> None:
         """Prepare the workspace and start the supervisor, unless one was started before we were."""
-        if await self._stop_at_rest(run):
-            return
         known = history.launches(await self._events(run))
         if run.launch and run.launch not in known and await self._engine.probe(run) is not Launch.absent:
             await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
+            return  # it hears a stop as any other does
+        if await self._stop_at_rest(run):
             return
         rules = self._means.rules
         if rules.refusal is not None:
@@ -147,8 +147,9 @@ class Carrier:
         try:
             await self._engine.launch(run, spec)
         except TryLater as weather:
-            await self._weather(run, str(weather), weather.after)
-            return
+            if await self._engine.probe(run) is Launch.absent:
+                await self._weather(run, str(weather), weather.after)
+                return  # else tmux did what it was asked, and only its answer was lost
         await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
 
     # Running

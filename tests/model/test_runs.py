@@ -278,6 +278,23 @@ class World:
         for carrier in [task for task in asyncio.all_tasks() if task.get_name() not in self.names(stories)]:
             if carrier.get_name().startswith("run "):
                 carrier.cancel()  # nobody asks how the others end: as one that was in the same state
+        await self.all_ended(stories)
+        for story in stories:
+            view = await self.store.view(story.task_id)
+            session = self.session(story)
+            assert sum(run.cost_usd for run in view.runs) == session.cost, story
+            if not story.stopped and view.outcome in {Outcome.answered, Outcome.delivered}:
+                assert sorted(words(session)) == sorted(story.said), (story, session.heard)
+        # Whoever was not heard, because the run was stopped or failed, is heard when somebody asks again.
+        unheard = [story for story in stories if len(words(self.session(story))) < len(story.said)]
+        await self.together([(story, "say", 0) for story in unheard])
+        await self.all_ended(unheard)
+        for story in unheard:
+            heard = words(self.session(story))
+            begun = [] if "Begin." in heard else ["Begin."]  # what asks again says that again, in its own words
+            assert sorted([*heard, *begun]) == sorted(story.said), (story, heard)
+
+    async def all_ended(self, stories: list[Story]) -> None:
         for _ in range(FAIR_ROUNDS):
             steps = [(story, await self.end_fairly(story), 0) for story in stories]
             acts = [(story, what, crash) for story, what, crash in steps if what is not None]
@@ -288,10 +305,6 @@ class World:
             await self.check(story)
             view = await self.store.view(story.task_id)
             assert not view.state.is_active, (story, view.run)
-            session = self.session(story)
-            assert sum(run.cost_usd for run in view.runs) == session.cost, story
-            if not story.stopped and view.outcome in {Outcome.answered, Outcome.delivered}:
-                assert sorted(words(session)) == sorted(story.said), (story, session.heard)
 
     def names(self, stories: list[Story]) -> set[str]:
         return {f"run {run_id}" for story in stories for run_id in story.run_ids}

@@ -82,13 +82,13 @@ class Services:
     failed: asyncio.Future[None]
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, write_interval: timedelta = INTERVAL) -> int:
     """Run until SIGTERM or SIGINT. Agents at work go on without us, and are found again at the next start."""
     over = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     try:
-        async with open_services(settings) as services:
+        async with open_services(settings, write_interval) as services:
             logger.info("listening on %s", services.base_url)
             if services.sign_in_link is not None:
                 # Not into the log, which goes further than this terminal.

@@ -8,7 +8,7 @@ from typing import Any
 
 from gidgethub import routing, sansio
 
-from handlers import answers, commands, github, policy, prompt, starting
+from handlers import answers, commands, github, policy, prompt, pull_requests, starting
 from handlers.commands import RESERVED, Command, Verb
 from handlers.desk import Desk
 from handlers.github import allow
@@ -140,9 +140,11 @@ async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str) ->
         return answers.not_yet(command.verb)
     task = await _task_of(desk, spoken)
     if task is None:
-        if spoken.issue is not None and command.verb in {Verb.instruct, Verb.retry}:
+        if spoken.issue is None:
+            return answers.not_ours(label)
+        if command.verb in {Verb.instruct, Verb.retry}:
             return await _start(desk, spoken, spoken.issue, command.text, wish)
-        return await _without_task(desk, spoken)
+        return answers.no_task(label)
     match command.verb:
         case Verb.stop:
             stopping = await desk.conductor.stop(task.id, spoken.author.login, STOPPED_BY_COMMAND)
@@ -158,15 +160,12 @@ async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str) ->
 async def _task_of(desk: Desk, spoken: Spoken) -> Task | None:
     if spoken.issue is not None:
         return await desk.store.task_of("github", github.identity_of(spoken.repository, spoken.number))
-    return await desk.store.task_of_pull_request(spoken.repository.host, spoken.repository.id, spoken.number)
-
-
-async def _without_task(desk: Desk, spoken: Spoken) -> str:
-    if spoken.issue is not None:
-        return answers.no_task(desk.house.trigger_label)
+    task = await desk.store.task_of_pull_request(spoken.repository.host, spoken.repository.id, spoken.number)
+    if task is not None:
+        return task
     pull_request = await desk.gh.getitem(f"/repos/{spoken.repository.full_name}/pulls/{spoken.number}")
     allow(policy.may_work_on_pull_request(pull_request))
-    return answers.not_ours(desk.house.trigger_label)
+    return await pull_requests.task_of(desk, spoken.repository, pull_request)
 
 
 async def _start(desk: Desk, spoken: Spoken, issue: Mapping[str, Any], extra: str, wish: str) -> str:

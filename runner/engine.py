@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 # Where `runner` is imported from; the supervisor is told, because it starts in a directory of its own.
 _PACKAGES = str(Path(runner.__file__).resolve().parents[1])
+SUPERVISOR = ("runner.supervisor",)
 
 
 class Launch(StrEnum):
@@ -62,7 +63,7 @@ class Engine:
         spool.create(directory, spec)
         await self._tmux.launch(
             run.id,
-            [sys.executable, "-P", "-m", "runner.supervisor", str(directory)],
+            [sys.executable, "-P", "-m", *SUPERVISOR, str(directory)],
             cwd=directory,
             env={"PYTHONPATH": _PACKAGES},
         )

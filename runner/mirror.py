@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from git import Repo
 
 BUNDLE_LIMIT_BYTES = 500 * 1000 * 1000
+NEW_PREFIX = ".new-"
 _HEADER_LIMIT_BYTES = 64 * 1024
 _SHA = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
@@ -95,8 +96,9 @@ class Mirrors:
     def __init__(self, home: Path) -> None:
         self._root = home.resolve() / "mirrors"  # git records real paths
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for leftover in self._root.glob(f"{ASKPASS_PREFIX}*"):  # a kill while git was asking
-            shutil.rmtree(leftover)
+        for prefix in (ASKPASS_PREFIX, NEW_PREFIX):  # a kill while git was asking, or a mirror was made
+            for leftover in self._root.glob(f"{prefix}*"):
+                shutil.rmtree(leftover)
         self._mirrors: dict[tuple[str, str], Mirror] = {}
 
     def of(self, remote: Remote) -> "Mirror":
@@ -388,7 +390,7 @@ class Mirror:
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
     async def _create(self) -> None:
-        with tempfile.TemporaryDirectory(dir=self._root, prefix=".new-") as fresh:
+        with tempfile.TemporaryDirectory(dir=self._root, prefix=NEW_PREFIX) as fresh:
             bare = Path(fresh, "bare.git")
             await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", os.fspath(bare))
             with (bare / "config").open("a") as config:

@@ -249,6 +249,13 @@ class Store:
         )
         return task_of(row) if row else None
 
+    async def task_of_branch(self, host: str, repository_id: int, branch: str) -> Task | None:
+        """The task that works on this branch."""
+        row = await self._one(
+            "SELECT * FROM tasks WHERE host = ? AND repository_id = ? AND branch = ?", host, repository_id, branch
+        )
+        return task_of(row) if row else None
+
     async def find(self, reference: str) -> Task | None:
         """By what people type: a task's id, `owner/repo#42` (the issue's number or the pull request's), `PROJ-7`."""
         if reference.isdecimal():

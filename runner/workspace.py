@@ -79,8 +79,7 @@ async def prepare(
     try:
         with effect("git.workspace"):
             await _make(fresh, mirror, branch, tip_sha or base_sha, identity)
-        with effect("file.workspace"):
-            await asyncio.to_thread(_move_into_place, fresh, workspace)
+        await asyncio.to_thread(_move_into_place, fresh, workspace)
     finally:
         await asyncio.to_thread(_remove_tree, fresh.root)
     return workspace
@@ -124,7 +123,8 @@ async def _make(fresh: Workspace, mirror: Mirror, branch: str, sha: str, identit
 
 def _move_into_place(fresh: Workspace, workspace: Workspace) -> None:
     if not os.path.lexists(workspace.root):
-        fresh.root.rename(workspace.root)
+        with effect("file.workspace"):
+            fresh.root.rename(workspace.root)
         return
     # Something is there already: spools of earlier runs, or what a person left. Both halves of git are made anew.
     _remove_tree(workspace.worktree)
@@ -132,9 +132,12 @@ def _move_into_place(fresh: Workspace, workspace: Workspace) -> None:
     for new, old in ((fresh.home, workspace.home), (fresh.claude, workspace.claude)):
         if not _is_directory(old):
             _remove_tree(old)
-            new.rename(old)
-    fresh.vault.rename(workspace.vault)
-    fresh.worktree.rename(workspace.worktree)
+            with effect("file.workspace-home"):
+                new.rename(old)
+    with effect("file.workspace-vault"):
+        fresh.vault.rename(workspace.vault)
+    with effect("file.workspace-worktree"):
+        fresh.worktree.rename(workspace.worktree)
 
 
 def _is_directory(path: Path) -> bool:

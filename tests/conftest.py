@@ -4,7 +4,13 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.fakes.github", "tests.fakes.service", "tests.fakes.desk"]
+pytest_plugins = [
+    "tests.fakes.github",
+    "tests.fakes.service",
+    "tests.fakes.desk",
+    "tests.figures",
+    "tests.crash.recording",
+]
 
 # On a loaded machine an example takes long, and that is no finding. `./cco test --long` chooses the other profile.
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -1,6 +1,10 @@
-"""Run the project's tests as CI runs them: linters, types, import contracts, tests, and coverage of each package."""
+"""Run the project's tests as CI runs them: linters, types, import contracts, tests, and coverage of each package.
+
+With `--long` the tests marked `long` are run too, and what each of them measured is printed at the end.
+"""
 
 import importlib.util
+import itertools
 import os
 import shutil
 import subprocess
@@ -24,7 +28,10 @@ WORKERS = 2
 # A developer's own settings and keys, and the tmux and git they stand in, are nothing for the tests to meet.
 KEPT_FROM_TESTS = ("CCO_", "ANTHROPIC_", "CLAUDE_", "GIT_", "TMUX", "COVERAGE_", "PYTEST_")
 
-NO_TESTS_FOUND, WRONG_USAGE = 5, 4  # pytest's
+WRONG_USAGE = 4  # pytest's
+
+# What a test marked `long` may take before it counts as hanging; without `--long` pyproject.toml says it.
+LONG_SECONDS = 3 * 3600
 
 
 class Need(NamedTuple):
@@ -58,9 +65,17 @@ class Finding(NamedTuple):
     seconds: float
 
 
+class Figure(NamedTuple):
+    """Something that a test measured: see the fixture `figure` in tests/figures.py."""
+
+    test: str
+    said: str
+
+
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--long", "long", is_flag=True, help="Also run the long tests, for a machine left overnight.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
-def test(pytest_arguments: tuple[str, ...]) -> None:
+def test(long: bool, pytest_arguments: tuple[str, ...]) -> None:
     """Run the project's tests, as CI runs them.
 
     With arguments, only pytest runs, and gets them: cco test tests/unit -k sandbox
@@ -69,13 +84,26 @@ def test(pytest_arguments: tuple[str, ...]) -> None:
         click.echo("\n".join(f"cco: {problem}" for problem in problems), err=True)
         sys.exit(1)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_FROM_TESTS)}
-    if pytest_arguments:
-        code = _run((sys.executable, "-m", "pytest", *pytest_arguments), environment)
-        sys.exit(0 if code == 0 else 2 if code == WRONG_USAGE else 1)
-    sys.exit(_everything(environment))
+    chosen: tuple[str, ...] = ()
+    if long:
+        environment["HYPOTHESIS_PROFILE"] = "long"
+        chosen = ("-m", "", f"--timeout={LONG_SECONDS}")  # else pyproject.toml leaves out what is marked `long`
+    sys.exit(
+        _only_pytest((*chosen, *pytest_arguments), environment)
+        if pytest_arguments
+        else _everything(chosen, environment)
+    )
 
 
-def _everything(environment: Mapping[str, str]) -> int:
+def _only_pytest(arguments: tuple[str, ...], environment: Mapping[str, str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="cco-test-") as scratch:
+        report = Path(scratch) / "junit.xml"
+        code = _run((sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments), environment)
+        _tell(_figures(report))
+    return 0 if code == 0 else 2 if code == WRONG_USAGE else 1
+
+
+def _everything(chosen: tuple[str, ...], environment: Mapping[str, str]) -> int:
     python = sys.executable
     with tempfile.TemporaryDirectory(prefix="cco-test-") as scratch:
         report = Path(scratch) / "junit.xml"
@@ -89,7 +117,7 @@ def _everything(environment: Mapping[str, str]) -> int:
                 "pytest",
                 (
                     *(python, "-m", "coverage", "run", "-m", "pytest"),
-                    *("-n", str(WORKERS), "--dist", "loadgroup", f"--junitxml={report}", "--durations=15"),
+                    *("-n", str(WORKERS), "--dist", "loadgroup", f"--junitxml={report}", "--durations=15", *chosen),
                 ),
             ),
             Section("coverage", (python, "-m", "coverage", "combine", "--quiet")),
@@ -106,7 +134,9 @@ def _everything(environment: Mapping[str, str]) -> int:
         )
         findings = [_check(section, environment) for section in sections]
         passed, failed = _counts(report)
+        figures = _figures(report)
     failed += sum(not finding.passed for finding in findings if finding.title != "pytest")
+    _tell(figures)
     _summarise(findings)
     # The last line, for whoever reads only that: a check that failed counts as well.
     click.echo(f"{passed} passed, {failed} failed")
@@ -136,6 +166,28 @@ def _counts(report: Path) -> tuple[int, int]:
         failed += bad
         passed += int(suite.get("tests", 0)) - bad - int(suite.get("skipped", 0))
     return passed, failed
+
+
+def _figures(report: Path) -> list[Figure]:
+    """What the tests measured, in the order they ran."""
+    if not report.exists():
+        return []
+    cases = ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314  pytest wrote it a moment ago
+    return [
+        Figure(case.get("name", ""), found.get("value", ""))
+        for case in cases
+        for found in case.iter("property")
+        if found.get("name") == "figure"
+    ]
+
+
+def _tell(figures: list[Figure]) -> None:
+    if figures:
+        click.echo("\n===== figures =====")
+    for test, measured in itertools.groupby(figures, key=lambda figure: figure.test):
+        click.echo(test)
+        for figure in measured:
+            click.echo(f"    {figure.said}")
 
 
 def _summarise(findings: list[Finding]) -> None:

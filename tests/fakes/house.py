@@ -18,9 +18,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,7 +29,7 @@ import orjson
 from app import settings
 from app.credentials import save_github
 from app.demo import model, story
-from app.demo.github import World
+from app.demo.github import World, running
 from app.demo.github.model import Comment, Issue, Permission, Repository
 from app.demo.model import Model, Script, Turn
 from app.demo.replies import Say, Use
@@ -37,7 +37,7 @@ from app.manifest import callback_url
 from app.services import open_services
 from tests.fakes.github import checked
 from tests.fakes.people import free_port
-from tests.fakes.slack import TOKEN, FakeSlack
+from tests.fakes.slack import FakeSlack
 from tests.fakes.slack import slack as running_slack
 
 REPOSITORY = "octo/eggtimer"
@@ -47,12 +47,33 @@ SUMMARY = "It is done, and here is why."
 T = TypeVar("T")
 
 
+class Process(Protocol):
+    """What a story needs of a service's process; `subprocess.Popen` is one."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """The exit code, once it has ended."""
+
+    def wait(self) -> int:
+        """The exit code."""
+
+    def send_signal(self, number: int, /) -> None:
+        """A signal, unless it has ended."""
+
+
+# How a separate service is started: with this environment, writing to this log.
+Start = Callable[[Mapping[str, str], Path], Process]
+
+
 @dataclass
 class Service:
-    """`python -m app serve`, as a process of its own."""
+    """The service, as a process of its own."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
+    started_at: float = field(default_factory=time.monotonic)
 
     def lines(self) -> list[dict[str, Any]]:
         return [orjson.loads(line) for line in self.log.read_bytes().splitlines() if line.startswith(b"{")]
@@ -79,6 +100,7 @@ class House:
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
     services: list[Service] = field(default_factory=list)
+    starting: Start | None = None  # how the service is started; None: as `cco serve`
 
     # What people do
 
@@ -221,6 +243,18 @@ class House:
         }
         return [pid for pid in found if _parent(pid) not in found]
 
+    def supervisors(self) -> list[int]:
+        """The processes in the panes."""
+        wanted = str(self.home).encode()
+        found = [(pid, b" ".join(argv)) for pid, argv in _processes()]
+        return [pid for pid, line in found if b".supervisor " in line and wanted in line]
+
+    def tmux_servers(self) -> list[int]:
+        """The server behind our socket."""
+        argv = ("tmux", "-S", str(self.home / "tmux.sock"), "display-message", "-p", "#{pid}")
+        said = subprocess.run(argv, check=False, capture_output=True, text=True).stdout
+        return [int(said)] if said.strip().isdecimal() else []
+
     def sessions(self) -> list[str]:
         """The names of the tmux sessions."""
         argv = ("tmux", "-S", str(self.home / "tmux.sock"), "list-sessions", "-F", "#{session_name}")
@@ -251,7 +285,7 @@ class House:
                 with suppress(OSError):
                     shown += Path(f"/proc/{pid}/environ").read_bytes()
             if any(needle in shown for needle in needles):
-                self.seen_in.append(f"{pid}: {argv[0].decode(errors='replace')}")
+                self.seen_in.append(f"{pid}: {shown[:300].decode(errors='replace')}")
 
     def files_with_secrets(self) -> list[str]:
         """Files of the tasks that hold a secret, as it is or in base64."""
@@ -278,11 +312,9 @@ class House:
 
     def spawn(self) -> Service:
         log = self.home.parent / f"service-{len(self.services)}.log"
-        with log.open("wb") as file:
-            argv = (sys.executable, "-m", "app", "serve")
-            environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
-            process = subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-        service = Service(process, log)
+        log.touch()
+        environ = {**self.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
+        service = Service((self.starting or serve)(environ, log), log)
         self.services.append(service)
         return service
 
@@ -291,6 +323,20 @@ class House:
         service.process.send_signal(number)
         await self.until(lambda: service.process.poll() is not None, seconds)
         return service.process.wait()
+
+
+def program(*words: str) -> Start:
+    """`python` and these words."""
+
+    def start(environ: Mapping[str, str], log: Path) -> Process:
+        with log.open("wb") as file:
+            argv = (sys.executable, *words)
+            return subprocess.Popen(argv, env=environ, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+
+    return start
+
+
+serve = program("-m", "app", "serve")
 
 
 def waits(name: str = "go") -> Use:
@@ -319,27 +365,39 @@ async def house(
     files: Mapping[str, str | bytes] | None = None,
     interval: timedelta = timedelta(0),
     sign_in: bool = False,
+    starting: Start | None = None,
+    started: bool = True,
+    watched: bool = True,
+    clock: Callable[[], datetime] | None = None,
+    contracts: bool = True,
 ) -> AsyncIterator[House]:
     """The service in this process (or, `separate`, in one of its own), ready to hear of issues.
 
     At the end it must have kept every contract, and left no process, session or secret behind. `interval` is the time
     between two writes to GitHub; where it is not GitHub's own, the limit that goes with it is off. With `sign_in`
-    people can sign in to the dashboard with GitHub.
+    people can sign in to the dashboard with GitHub. `starting` is another way to start a separate service, one that
+    does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
+    the time is still looked at in the end. By a `clock` another time is it on GitHub, and without `contracts` it does
+    not hold every call against GitHub's description, which takes most of its time.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
     try:
         async with AsyncExitStack() as stack:
-            one = await _built(stack, root, slack=slack, files=files, more=environ or {})
+            world = World(root / "github", **({} if clock is None else {"clock": clock}))
+            await stack.enter_async_context(checked(world) if contracts else running(world))
+            one = await _built(stack, root, world, slack=slack, files=files, more=environ or {})
             if sign_in:
                 _let_people_sign_in(one)
-            if interval < timedelta(seconds=1) and not separate:
+            one.starting = starting
+            if starting is not None or (interval < timedelta(seconds=1) and not separate):
                 one.world.limit = None
-            watching = asyncio.create_task(_keep_watching(one))
+            watching = asyncio.create_task(_keep_watching(one) if watched else asyncio.sleep(0))
             stack.callback(watching.cancel)
             try:
                 if separate:
-                    await one.start()
+                    if started:
+                        await one.start()
                     yield one
                     for service in one.services:
                         if service.process.poll() is None:
@@ -362,10 +420,14 @@ async def house(
 
 
 async def _built(
-    stack: AsyncExitStack, root: Path, *, slack: bool, files: Mapping[str, str | bytes] | None, more: Mapping[str, str]
+    stack: AsyncExitStack,
+    root: Path,
+    world: World,
+    *,
+    slack: bool,
+    files: Mapping[str, str | bytes] | None,
+    more: Mapping[str, str],
 ) -> House:
-    world = World(root / "github")
-    await stack.enter_async_context(checked(world))
     source = {"files": files} if files is not None else {"from_dir": story.SAMPLE}
     repository = await world.add_repository(REPOSITORY, permissions=PEOPLE, **source)
     secret = secrets.token_hex(20)
@@ -389,8 +451,9 @@ async def _built(
     }
     workspace = await stack.enter_async_context(running_slack()) if slack else None
     if workspace is not None:
+        workspace.token = "xoxb-" + secrets.token_hex(12)  # no other house's: it is looked for in the process table
         environ |= {
-            "CCO_SLACK_BOT_TOKEN": TOKEN,
+            "CCO_SLACK_BOT_TOKEN": workspace.token,
             "CCO_SLACK_CHANNEL": "C0123456789",
             "CCO_SLACK_API_URL": workspace.url,
         }

@@ -72,6 +72,7 @@ class FakeSlack:
     def __init__(self) -> None:
         self.channels = {"C0123456789": Channel("C0123456789", "builds")}
         self.scopes = set(SCOPES)
+        self.token = TOKEN
         self.ledger: list[Call] = []
         self.limits = dict(A_MINUTE)
         self.url = ""
@@ -168,7 +169,7 @@ class FakeSlack:
         authorization = request.headers.get("Authorization", "")
         if not authorization:
             return _no("not_authed")
-        if authorization != f"Bearer {TOKEN}":
+        if authorization != f"Bearer {self.token}":
             return _no("invalid_auth")
         if method in NEEDED and NEEDED[method] not in self.scopes:
             return _no("missing_scope", needed=NEEDED[method], provided=",".join(sorted(self.scopes)))

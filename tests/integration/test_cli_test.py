@@ -91,6 +91,41 @@ def test_each_thing_that_is_wrong_is_named_and_counted(project: Path, capfd: pyt
     assert lines[-1] == "2 passed, 3 failed"
 
 
+NIGHT = """import os
+
+import pytest
+
+
+@pytest.mark.long
+def test_all_night(figure) -> None:
+    assert os.environ["HYPOTHESIS_PROFILE"] == "long"
+    figure("hours", 8.5, "h")
+    figure("nights", 1000, "of them")
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "closing"), [([], "3 passed, 0 failed"), (["tests"], "    nights: 1,000 of them")]
+)
+def test_what_is_long_is_run_when_asked_for_and_its_figures_are_told(
+    project: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], closing: str
+) -> None:
+    (project / "tests" / "conftest.py").write_text('pytest_plugins = ["figures"]\n')
+    (project / "tests" / "figures.py").write_text((ROOT / "tests" / "figures.py").read_text("utf-8"))
+    (project / "tests" / "test_night.py").write_text(NIGHT)
+    assert invoke("test", "tests").exit_code == 0
+    assert "2 passed, 1 deselected" in capfd.readouterr().out
+
+    result = invoke("test", "--long", *arguments)
+
+    said = capfd.readouterr()
+    assert result.exit_code == 0, result.output + said.out + said.err
+    lines = result.stdout.splitlines()
+    assert lines[-1] == closing
+    figures = lines.index("===== figures =====")
+    assert lines[figures + 1 : figures + 4] == ["test_all_night", "    hours: 8.5 h", "    nights: 1,000 of them"]
+
+
 def test_tests_that_cannot_even_be_read_are_a_failure(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "tests" / "conftest.py").write_text("raise RuntimeError\n")
     result = invoke("test")

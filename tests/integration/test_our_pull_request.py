@@ -13,6 +13,7 @@ from handlers.publishing import graphql_of
 from handlers.status import WORDS_BEGIN, WORDS_END
 from runner import events as happened
 from runner.errors import Refusal, TryLater
+from runner.events import BranchPushed
 from runner.tasks import Outcome, RunState
 from tests.fakes.desk import Office, later
 
@@ -48,6 +49,36 @@ async def test_opening_it_again_finds_it(office: Office, issue: Issue) -> None:
     (task,) = await office.tasks()
     assert await office.forge().open_pull_request(await office.store.view(task.id)) == opened
     assert len(office.world.ledger.requests("POST", "/repos/octo/hello/pulls")) == 1
+
+
+async def test_one_that_was_opened_and_never_written_down_is_known_by_its_branch(office: Office, issue: Issue) -> None:
+    """After the same crash: what is said there reaches the task, and its end is noticed."""
+    (task,) = await office.tasks()
+    sha = await office.push(task.branch, "Hello there\n")
+    await office.run(BranchPushed(task.branch, sha, 1, 1, 1, 1))
+    opened = await office.forge().open_pull_request(await office.store.view(task.id))
+    pull = pull_of(office, opened.number)
+
+    await office.world.act("anna").comment(pull, "/claude mind the shell")
+    await office.work()
+    (answer,) = office.comments(pull)
+    assert "Passed on" in answer
+    assert any("mind the shell" in one for one in await office.instructions())
+    (task,) = await office.tasks()
+    assert task.pull_request == opened
+
+
+async def test_its_end_is_noticed_too_where_it_was_never_written_down(office: Office, issue: Issue) -> None:
+    (task,) = await office.tasks()
+    sha = await office.push(task.branch, "Hello there\n")
+    await office.run(BranchPushed(task.branch, sha, 1, 1, 1, 1))
+    opened = await office.forge().open_pull_request(await office.store.view(task.id))
+
+    await office.world.act("anna").close(pull_of(office, opened.number))
+    await office.work()
+    (task,) = await office.tasks()
+    assert task.pull_request is not None
+    assert (task.pull_request.number, task.pull_request.state) == (opened.number, "closed")
 
 
 async def test_an_answer_that_was_lost_doubles_nothing(office: Office, issue: Issue) -> None:

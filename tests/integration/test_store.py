@@ -1,8 +1,10 @@
 """The store against real SQLite: what is submitted once is there once, and every change has its cause beside it."""
 
 import asyncio
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +94,17 @@ async def test_twenty_submissions_at_once_make_one_run(store: Store) -> None:
     results = await asyncio.gather(*(store.submit(subject(), HELLO, "b", wish()) for _ in range(20)))
     assert [one.kind for one in results].count(Submitted.queued) == 1
     assert len(await store.active_runs()) == 1
+
+
+async def test_two_active_runs_of_a_task_are_impossible(store: Store, tmp_path: Path) -> None:
+    """Kept by an index: whatever code makes the second one."""
+    run = await submitted(store)
+    with closing(sqlite3.connect(tmp_path / "cco.db")) as db, pytest.raises(sqlite3.IntegrityError):
+        db.execute(
+            "INSERT INTO runs (task_id, state, trigger, actor_login, actor_id, created_at)"
+            " SELECT task_id, state, trigger, actor_login, actor_id, created_at FROM runs WHERE id = ?",
+            (run.id,),
+        )
 
 
 async def test_an_instruction_joins_the_active_run_and_is_acknowledged(store: Store) -> None:

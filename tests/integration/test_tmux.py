@@ -27,7 +27,8 @@ async def test_sessions_are_named_for_their_runs_and_killed_exactly(tmux: Tmux, 
     assert Path(f"/proc/{sessions[RunId(1)]}").exists()
     await tmux.kill(RunId(1))
     assert set(await tmux.sessions()) == {10}
-    await tmux.kill(RunId(1))  # gone already, which is fine
+    await tmux.kill(RunId(1))  # gone already, which is fine, and r10 is not r1
+    assert set(await tmux.sessions()) == {10}
     await tmux.kill(RunId(10))
     assert await tmux.sessions() == {}
 

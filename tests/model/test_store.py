@@ -1,7 +1,6 @@
 """The real store against a plain model of it in Python, through crashes: both run on the one transition table."""
 
 import asyncio
-import os
 import shutil
 import signal
 import subprocess
@@ -352,7 +351,6 @@ class TheStore(RuleBasedStateMachine):
         return sorted(number for number, run in self.runs.items() if run.state in states)
 
 
-@pytest.mark.timeout(4 * 3600 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 240)
 def test_the_store_is_its_model_through_every_crash() -> None:
     examples = max(1, settings().max_examples // 4)
     run_state_machine_as_test(TheStore, settings=settings(max_examples=examples, stateful_step_count=40))

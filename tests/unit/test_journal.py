@@ -33,6 +33,17 @@ def test_a_reader_goes_on_from_where_it_was(tmp_path: Path) -> None:
     assert second.end == (tmp_path / "events.jsonl").stat().st_size
 
 
+def test_a_line_that_is_still_being_written_is_left_for_the_next_time(tmp_path: Path) -> None:
+    Journal(tmp_path).write(spool.TROUBLE, {"what": "one"})
+    with (tmp_path / "events.jsonl").open("ab") as file:
+        file.write(b'{"seq":2,"t":1,"kind":"trouble","data":{}}')
+    (first,) = spool.follow(tmp_path, 0)
+    with (tmp_path / "events.jsonl").open("ab") as file:
+        file.write(b"\n")
+    (second,) = spool.follow(tmp_path, first.end)
+    assert second.seq == 2
+
+
 def test_what_is_too_long_to_keep_loses_its_bulk(tmp_path: Path) -> None:
     line = {"type": "user", "tool_use_result": "x" * MAX_RECORD_BYTES, "uuid": "u"}
     kept = Journal(tmp_path).write(spool.CLAUDE, {"line": line})

@@ -1,0 +1,166 @@
+"""What people do in a trial, and what must have come of it on the other side, whatever fell meanwhile."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.demo.github import bare, pulls
+from app.demo.github.model import Issue
+from tests.fakes.house import BOT, House, commits, done, waits
+from tests.fakes.slack import words
+
+PATIENCE = 90
+
+
+@dataclass(frozen=True)
+class Story:
+    """`act` is the people's side, up to the last word on GitHub; `judge` looks at what is there then.
+
+    Where an agent was cut off (`cut`) two of its commits may have become one, and what it was told may be told again.
+    """
+
+    name: str
+    act: Callable[[House], Awaitable[None]]
+    judge: Callable[[House, bool], Awaitable[None]]
+
+
+async def _one_issue(it: House) -> None:
+    issue = await it.ask(
+        "Write it down", [commits("a.txt")], [commits("b.txt", message="And more")], [done("Written.")]
+    )
+    await it.says(issue, "Done", seconds=PATIENCE)
+    (pull,) = it.pulls(issue)
+    await it.says(pull, "Done", seconds=PATIENCE)
+
+
+async def _one_of_everything(it: House, cut: bool) -> None:
+    (issue, pull) = it.repository.issues.values()
+    await _is_delivered(it, pull, ["a.txt", "b.txt"], "Written.", cut)
+    assert [(one.content, one.user.login) for one in issue.reactions] == [("eyes", BOT)]
+    assert it.branches().keys() == {_branch(pull)}
+    assert not any(one.forced for one in it.world.ledger.pushes)
+    assert it.slack is not None
+    slack = it.slack
+    await it.until(lambda: slack.threads() and slack.replies(slack.threads()[0]["ts"]))
+    (thread,) = slack.threads()
+    (reply,) = slack.replies(thread["ts"])
+    assert f"#{pull.number}" in words(reply)
+    await it.until(lambda: "Done" in words(slack.threads()[0]))
+
+
+async def _steered_and_stopped(it: House) -> None:
+    issue = await it.ask("Listen to me", [commits("a.txt"), waits()], [commits("b.txt")], [waits("end")], [done()])
+    await it.until(lambda: it.pulls(issue), PATIENCE)
+    (pull,) = it.pulls(issue)
+    said = await it.world.act("bob").comment(pull, "/claude mind the shell")
+    await it.until(lambda: _answers_to(pull, said.id), PATIENCE)
+    it.let_go()
+    await it.until(lambda: _heard(it) and it.model.requests[-1].turn == 2, PATIENCE)
+    said = await it.world.act("alice").comment(issue, "/claude stop")
+    await it.until(lambda: _answers_to(issue, said.id), PATIENCE)
+    await it.says(issue, "Stopped by alice", seconds=PATIENCE)
+
+
+async def _heard_once(it: House, cut: bool) -> None:
+    (issue, pull) = it.repository.issues.values()
+    await it.until(lambda: "Stopped by alice" in it.status(pull))
+    assert pull.pull is not None
+    assert pull.pull.draft
+    assert it.git("diff", "--name-only", f"main...{_branch(pull)}").split() == ["a.txt", "b.txt"]
+    assert len(it.answers(issue)) == len(it.answers(pull)) == 1
+    assert _heard(it) >= 1 if cut else _heard(it) == 1
+    reacted = [one.reactions for place in (issue, pull) for one in place.comments if one.user.login != BOT]
+    assert [[one.content for one in each] for each in reacted] == [["eyes"], ["eyes"]]
+
+
+def _heard(it: House) -> int:
+    """How often the steer stands in the conversation as the model last saw it."""
+    return sum(text.count("mind the shell") for text in it.model.requests[-1].user_texts) if it.model.requests else 0
+
+
+async def _merged_and_asked_again(it: House) -> None:
+    issue = await it.ask("Do it twice", [commits("a.txt")], [done("Once.")], [commits("c.txt")], [done("Twice.")])
+    await it.says(issue, "Done", seconds=PATIENCE)
+    (pull,) = it.pulls(issue)
+    await it.says(pull, "Done", seconds=PATIENCE)
+    await it.world.act("alice").merge(pull)
+    await it.says(issue, "Merged", seconds=PATIENCE)
+    alice = it.world.act("alice")
+    await alice.reopen(issue)
+    await alice.unlabel(issue, "claude")
+    await alice.label(issue, "claude")
+    await it.until(lambda: len(it.pulls(issue)) == 2, PATIENCE)
+    await it.says(it.pulls(issue)[1], "Done", seconds=PATIENCE)
+
+
+async def _two_pull_requests(it: House, cut: bool) -> None:
+    (issue, first, second) = it.repository.issues.values()
+    assert first.pull is not None
+    assert first.pull.merged_at
+    assert _branch(second) == f"{_branch(first)}-2"
+    await _is_delivered(it, second, ["c.txt"], "Twice.", cut)
+    assert len(it.statuses(issue)) == len(it.statuses(first)) == 1
+
+
+async def _built_upon(it: House) -> None:
+    issue = await it.ask("Share the work", [commits("a.txt")], [done("Mine.")], [commits("c.txt")], [done("Ours.")])
+    await it.says(issue, "Done", seconds=PATIENCE)
+    (pull,) = it.pulls(issue)
+    await it.says(pull, "Done", seconds=PATIENCE)
+    await _colleague_pushes(it, pull, "b.txt")
+    said = await it.world.act("alice").comment(pull, "/claude go on from there")
+    await it.until(lambda: _answers_to(pull, said.id), PATIENCE)
+    await it.until(lambda: "Ours." in pull.body, PATIENCE)
+    await it.says(issue, "Done", seconds=PATIENCE)
+
+
+async def _both_are_there(it: House, cut: bool) -> None:
+    (_, pull) = it.repository.issues.values()
+    await it.says(pull, "Done")
+    changed = it.git("diff", "--name-only", f"main...{_branch(pull)}").split()
+    assert changed == ["a.txt", "b.txt", "c.txt"], changed
+    assert "A colleague was here" in it.git("log", "--format=%s", _branch(pull))
+    assert not any(one.forced for one in it.world.ledger.pushes)
+    assert len(it.answers(pull)) == 1
+    await it.until(lambda: all(one.conclusion for one in it.repository.check_runs))
+
+
+STORIES = (
+    Story("one issue", _one_issue, _one_of_everything),
+    Story("steered and stopped", _steered_and_stopped, _heard_once),
+    Story("built upon", _built_upon, _both_are_there),
+    Story("merged and asked again", _merged_and_asked_again, _two_pull_requests),
+)
+
+
+async def _is_delivered(it: House, pull: Issue, files: list[str], summary: str, cut: bool) -> None:
+    assert pull.pull is not None
+    await it.until(lambda: pull.pull is not None and not pull.pull.draft)
+    assert summary in pull.body
+    branch = _branch(pull)
+    assert it.git("diff", "--name-only", f"main...{branch}").split() == files
+    for path in files:
+        assert it.file(branch, path) == "Something new\n"
+    made = int(it.git("rev-list", "--count", f"main..{branch}"))
+    assert made <= len(files) if cut else made == len(files)
+    checks = [one for one in it.repository.check_runs if one.head_sha == pull.pull.head_sha]
+    await it.until(lambda: [one.conclusion for one in checks] == ["success"])
+
+
+async def _colleague_pushes(it: House, pull: Issue, path: str) -> None:
+    there, branch = it.repository.path, _branch(pull)
+    listed = await bare.git(there, "ls-tree", branch)
+    blob = (await bare.git(there, "hash-object", "-w", "--stdin", stdin=b"Something new\n")).strip()
+    tree = (await bare.git(there, "mktree", stdin=f"{listed.rstrip()}\n100644 blob {blob}\t{path}\n".encode())).strip()
+    sha = (await bare.git(there, "commit-tree", tree, "-p", branch, "-m", "A colleague was here")).strip()
+    await bare.git(there, "update-ref", f"refs/heads/{branch}", sha)
+    await pulls.refresh(pull)
+
+
+def _branch(pull: Issue) -> str:
+    assert pull.pull is not None
+    return pull.pull.head_ref
+
+
+def _answers_to(place: Issue, comment: int) -> list[str]:
+    start = f"<!-- cco:answer={comment} -->"
+    return [one.body for one in place.comments if one.user.login == BOT and one.body.startswith(start)]

@@ -12,7 +12,7 @@ import pytest
 
 from runner import events as happened
 from runner import history
-from runner.database import DatabaseTooNew, open_database
+from runner.database import Database, DatabaseTooNew, open_database
 from runner.spool import Message
 from runner.store import Reading, Receipt, Store, Submitted, open_store
 from runner.tasks import (
@@ -265,6 +265,20 @@ async def test_a_move_that_the_table_does_not_have_is_refused_and_leaves_no_trac
         await store.move(run.id, RunState.publishing, happened.LaunchLost(1))
     assert (await store.run(run.id)).state is RunState.queued
     assert await store.events() == before
+
+
+async def _spend_and_fail(database: Database) -> None:
+    async with database.transaction("commit.trial") as db:
+        await db.execute("INSERT INTO spending (day, usd) VALUES ('2026-11-25', 1)")
+        raise KeyError
+
+
+async def test_what_fails_in_the_middle_of_a_change_leaves_nothing_of_it(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "cco.db") as database:
+        with pytest.raises(KeyError):
+            await _spend_and_fail(database)
+        async with database.transaction("commit.trial") as db:
+            assert await db.execute_fetchall("SELECT * FROM spending") == []
 
 
 async def test_cost_and_turns_add_up_over_turns_runs_and_the_day(store: Store) -> None:

@@ -110,11 +110,11 @@ MUTANTS = (
         f"{SECURITY}::test_a_tree_entry_that_would_overwrite_git_is_refused",
     ),
     Mutant(
-        "a bundle need not be whole",
-        "runner/mirror.py",
-        'await git("rev-list", "--objects", "--quiet", sha, "--not", "--all", "--", cwd=self.path)\n',
-        "pass\n",
-        f"{SECURITY}::test_a_bundle_without_its_objects_is_refused",
+        "history need not go on from the base",
+        "runner/inspection.py",
+        "    if not await mirror.contains(sha, base):\n",
+        "    if not await mirror.contains(sha, sha):\n",
+        f"{SECURITY}::test_unrelated_history_waits_for_a_person",
     ),
     Mutant(
         "whom GitHub does not know may do everything",
@@ -157,7 +157,7 @@ MUTANTS = (
         "runner/database.py",
         "                await asyncio.shield(self._writer.rollback())\n",
         "                await asyncio.shield(self._writer.commit())\n",
-        f"{INTEGRATION}/test_store.py::test_a_move_that_the_table_does_not_have_is_refused_and_leaves_no_trace",
+        f"{INTEGRATION}/test_store.py::test_what_fails_in_the_middle_of_a_change_leaves_nothing_of_it",
     ),
     Mutant(
         "weather parks a delivery",

@@ -56,4 +56,4 @@ def _is_caught(mutant: Mutant, copy: Path) -> None:
     done = subprocess.run(argv, cwd=copy, env=environ, capture_output=True, text=True, timeout=SECONDS, check=False)
     said = done.stdout + done.stderr
     # One that does not even come to its test was caught by nothing.
-    assert re.search(r"^[1-9][0-9]* failed", said.splitlines()[-1] if said else ""), f"{mutant.name}:\n{said}"
+    assert re.search(rf"^FAILED {re.escape(mutant.caught_by)}", said, re.MULTILINE), f"{mutant.name}:\n{said}"

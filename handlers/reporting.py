@@ -144,7 +144,7 @@ class Reporting:
             digest = reporter.digest(view)
             if receipt is not None and receipt.digest == digest:
                 return
-            state = (view.run.id, view.state, view.waiting_for, view.pull_request)
+            state = (view.run.id, view.state, view.waiting_for, view.stalled_minutes, view.pull_request)
             if state == memory.said_state and memory.said_at is not None:
                 due = memory.said_at + reporter.interval(view)
                 if due > self.now():

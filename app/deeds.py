@@ -75,7 +75,7 @@ class Deeds:
         worked = any(run.turns for run in (await self._store.view(task.id)).runs)
         message = prompt.of_retry(actor.login, text, starting.new_boundary())
         if again or not worked:
-            first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
+            first = await self._store.first_wish(task.id)
             message = "\n\n".join([first.instruction, *([message] if text else [])])
         await starting.go_on(desk, task, task.repository, actor, message, _new_wish(), text)
 

@@ -9,10 +9,11 @@ import json
 import logging
 import random
 import sqlite3
+import time
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -42,8 +43,10 @@ class Inbox:
         deliveries: Deliveries,
         dispatch: Callable[[Delivery], Awaitable[None]],
         issue_of: Callable[[int, int], Awaitable[int]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deliveries = deliveries
+        self._clock = clock
         self._dispatch = dispatch
         self._issue_of = issue_of
         self._waiting: list[tuple[Delivery, asyncio.Future[bool]]] = []
@@ -124,17 +127,22 @@ class Inbox:
         queue = self._lanes[lane]
         share = self._shares.setdefault(lane.rpartition("/")[0], asyncio.Semaphore(OF_ONE_REPOSITORY))
         while queue:
-            delivery, attempt = queue[0], 1
+            delivery, attempt, began = queue[0], 1, self._clock()
             with about(delivery=delivery.delivery_id):
-                while (wait := await self._handle(delivery, attempt, share)) is not None:
+                while (wait := await self._handle(delivery, attempt, self._clock() - began, share)) is not None:
                     await asyncio.sleep(wait.total_seconds())
                     attempt += 1
             queue.popleft()
             self._known.discard(delivery.id)
         del self._lanes[lane]
 
-    async def _handle(self, delivery: Delivery, attempt: int, share: asyncio.Semaphore) -> timedelta | None:
-        """Dispatch it once. None: it is settled. Else how long to leave it before the next attempt."""
+    async def _handle(
+        self, delivery: Delivery, attempt: int, tried_seconds: float, share: asyncio.Semaphore
+    ) -> timedelta | None:
+        """Dispatch it once. None: it is settled. Else how long to leave it before the next attempt.
+
+        `tried_seconds` are by a clock that nobody sets: one that is set forward by a day must not make us give up.
+        """
         async with share, self._slots:
             error: str | None = None
             try:
@@ -143,7 +151,7 @@ class Inbox:
                 raise
             except Exception as exc:  # a bug in a handler parks its delivery and stops nothing else
                 weather = weather_in(exc)
-                if weather is not None and datetime.now(UTC) - delivery.received_at < GIVE_UP_AFTER:
+                if weather is not None and tried_seconds < GIVE_UP_AFTER.total_seconds():
                     wait = delay(attempt, weather.after)
                     log.warning("left for later, in %.0f s: %s", wait.total_seconds(), weather)
                     return wait

@@ -52,6 +52,7 @@ from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
 from runner import confinement, restore
+from runner.clocks import steady_clock
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
@@ -184,7 +185,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         entrance = Entrance(token, settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         people = People(github.of, house.host, _now)
-        metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, _now)
+        metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, steady_clock(_now))
         readiness = _readiness(settings, home, lock, store, tmux, github, rules)
         finds, listening = Finds(), asyncio.Event()
         measuring.add_sources(

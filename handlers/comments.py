@@ -222,5 +222,5 @@ async def _first_words(
 
 async def _as_first_asked(desk: Desk, task: Task, more: str) -> str:
     """The task in the words that were approved, not as the issue may have been edited since."""
-    first, *_ = await desk.store.triggers((await desk.store.view(task.id)).runs[0].id)
+    first = await desk.store.first_wish(task.id)
     return "\n\n".join(part for part in (first.instruction, more) if part)

@@ -17,6 +17,8 @@ def headline(view: TaskView) -> str:
             return _in_line(view)
         case RunState.starting:
             return "Claude is getting the repository ready"
+        case RunState.running if view.stalled_minutes is not None:
+            return "The process that looks after Claude gives no sign of life"
         case RunState.running:
             return "Claude is working on this"
         case RunState.waiting:

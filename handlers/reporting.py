@@ -219,7 +219,7 @@ class Reporting:
 
 def _state(view: TaskView) -> tuple[object, ...]:
     """What is news when it changes."""
-    return view.run.id, view.state, view.waiting_for, view.pull_request
+    return view.run.id, view.state, view.waiting_for, view.stalled_minutes, view.pull_request
 
 
 async def _heard(bell: asyncio.Event) -> None:

@@ -21,6 +21,10 @@ Place = Literal["issue", "pull request"]
 # While there is, or may be, a session to look into.
 WATCHABLE = frozenset({RunState.running, RunState.waiting})
 
+STALLED = (
+    "Nothing was heard from it for {minutes} minutes. It may come back by itself; if it does not, it is ended, and "
+    "Claude goes on from where it was. `/claude stop` ends it now, and keeps the work."
+)
 NOT_CONFINED = "**This machine runs Claude without a sandbox.** It can read and change whatever its user can."
 
 # Between these the body of the pull request is ours; what people write around it is theirs, and stays.
@@ -84,6 +88,8 @@ def _doing(view: TaskView) -> str:
         return f"What happened: {neutralise_line(view.retry.what)} (attempt {view.retry.attempt})"
     if view.state is not RunState.running:
         return ""
+    if view.stalled_minutes is not None:
+        return STALLED.format(minutes=view.stalled_minutes)
     now = f"Now: {code(view.doing[:200])}" if view.doing else ""
     said = "\n".join(f"> {line}".rstrip() for line in neutralise(view.said, 600).split("\n")) if view.said else ""
     return "\n\n".join(part for part in (said, now) if part)

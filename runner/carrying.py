@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from runner import history, launching, retry, space, spool, starting
+from runner.clocks import Pulse, Wait
 from runner.engine import Launch
 from runner.errors import Refusal, TryLater
 from runner.events import (
@@ -20,6 +21,8 @@ from runner.events import (
     Event,
     LaunchEnded,
     LaunchLost,
+    LaunchRevived,
+    LaunchStalled,
     LaunchStarted,
     QuotaReached,
     Recorded,
@@ -36,6 +39,13 @@ logger = logging.getLogger(__name__)
 # How often a spool is looked at, and how often its supervisor's lock.
 LOOK = timedelta(milliseconds=50)
 PROBE = timedelta(seconds=1)
+PARKED = "nobody answered; the work is kept"
+
+# A supervisor that lives and gives no sign of it, which it does every few seconds: after a while people are told. It is
+# ended by force when it is asked to stop and does not hear, and when it does not come back by itself.
+STALLED = timedelta(minutes=2)
+FROZEN = timedelta(minutes=10)
+DEAF = timedelta(seconds=20)
 
 
 class Carrier:
@@ -48,6 +58,7 @@ class Carrier:
         self._run_id = run_id
         self._poke = asyncio.Event()
         self._publishing: asyncio.Task[None] | None = None
+        self._patience: Wait | None = None
         self._is_ours = True
 
     def poke(self) -> None:
@@ -90,11 +101,11 @@ class Carrier:
 
     async def _start(self, task: Task, run: Run) -> None:
         """Prepare the workspace and start the supervisor, unless one was started before we were."""
-        if await self._stop_at_rest(run):
-            return
         known = history.launches(await self._events(run))
         if run.launch and run.launch not in known and await self._engine.probe(run) is not Launch.absent:
             await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
+            return  # it hears a stop as any other does
+        if await self._stop_at_rest(run):
             return
         rules = self._means.rules
         if rules.refusal is not None:
@@ -130,7 +141,7 @@ class Carrier:
         env = launching.environment(rules, run, root)
         confined = starting.confined(self._means, root, mirror, env) if rules.confinement == "bwrap" else ()
         events = await self._events(run)
-        answers = history.answers_without_process(events)
+        answers = history.answers_unheard(events)
         worked = history.worked(events, self._means.now())
         triggers = await self._store.triggers(run.id)
         first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
@@ -151,9 +162,10 @@ class Carrier:
             with space.full_is_weather():
                 await self._engine.launch(run, spec)
         except TryLater as weather:
-            what, attempt = str(weather), run.attempt + 1
-            await self._plan(run, retry.weather(attempt, self._means.dice, what, weather.after))
-            return
+            if await self._engine.probe(run) is Launch.absent:
+                what, attempt = str(weather), run.attempt + 1
+                await self._plan(run, retry.weather(attempt, self._means.dice, what, weather.after))
+                return  # else tmux did what it was asked, and only its answer was lost
         await self._store.move(run.id, RunState.running, starting.launched(self._means, run))
 
     # Running
@@ -169,13 +181,17 @@ class Carrier:
         )
         offset = reading.offset
         sent: set[str] = set()
+        pulse = Pulse()
+        stalled = history.is_stalled(await self._events(run))
         next_probe = 0.0
-        parked = False
         clock = asyncio.get_running_loop().time
         self._poke.set()
         while True:
-            over = clock() >= next_probe and await self._is_over(run)
-            next_probe = max(next_probe, clock() + PROBE.total_seconds()) if clock() >= next_probe else next_probe
+            over = False
+            if clock() >= next_probe:
+                over = await self._is_over(run)
+                stalled = await self._look_after(run, pulse, stalled=stalled)
+                next_probe = clock() + PROBE.total_seconds()
             occurred: list[Event] = []
             for line in spool.follow(directory, offset):
                 occurred += events_of(line, memory)
@@ -192,14 +208,32 @@ class Carrier:
             if self._poke.is_set():
                 self._poke.clear()
                 await self._pass_on(run, sent)
-            if not parked and run.state is RunState.waiting and self._patience_is_over(run):
-                self._engine.send(run, "stop", f"park-{run.id}-{run.launch}", why="nobody answered; the work is kept")
-                parked = True
+            if run.state is RunState.waiting and PARKED not in sent and await self._patience_is_over(run):
+                self._engine.send(run, "stop", f"park-{run.id}-{run.launch}", why=PARKED)
+                sent.add(PARKED)
             if spool.read_exit(directory) is not None:
                 next_probe = 0.0
                 continue
             await self._nap(LOOK)
-        await self._conclude(await self._store.run(run.id), parked=parked)
+        await self._conclude(await self._store.run(run.id))
+
+    async def _look_after(self, run: Run, pulse: Pulse, *, stalled: bool) -> bool:
+        """Say it when the supervisor gives no sign of life, or does again; end it by force where that has to be."""
+        still = pulse.still_for(self._engine.sign_of_life(run), asyncio.get_running_loop().time())
+        if still >= (FROZEN if run.stop_asked_by is None else DEAF):
+            logger.error(
+                "run %s: its supervisor has given no sign of life for %s, and is ended by force", run.id, still
+            )
+            await self._engine.end_by_force(run)
+        elif still >= STALLED and not stalled:
+            logger.error("run %s: its supervisor lives and has given no sign of life for %s", run.id, still)
+            minutes = max(1, round(still / timedelta(minutes=1)))
+            await self._store.record(run.task_id, LaunchStalled(run.launch, minutes), run_id=run.id)
+            return True
+        elif stalled and still < PROBE:
+            await self._store.record(run.task_id, LaunchRevived(run.launch), run_id=run.id)
+            return False
+        return stalled
 
     async def _is_over(self, run: Run) -> bool:
         return await self._engine.probe(run) in {Launch.ended, Launch.lost, Launch.absent}
@@ -208,10 +242,12 @@ class Carrier:
         """Hand over what was said and not yet handed over. Sending twice is harmless: each uuid is heard once."""
         if run.stop_asked_by is not None:
             self._engine.send(run, "stop", f"stop-{run.id}-{run.launch}", why=f"{run.stop_asked_by} asked for it")
+        events = await self._events(run)
         spec = spool.read_spec(self._engine.spool(run))
         in_spec = {message.uuid for message in (*spec.messages, *spec.anew)}
+        told = sent | in_spec | history.answering(events)
         for trigger in await self._store.triggers(run.id):
-            if trigger.uuid not in sent | in_spec and not trigger.acknowledged:
+            if trigger.uuid not in told and not trigger.acknowledged:
                 self._engine.send(
                     run,
                     "steer",
@@ -221,7 +257,7 @@ class Carrier:
                     actor=trigger.actor.login,
                 )
                 sent.add(trigger.uuid)
-        for decided in history.decided_in_this_launch(await self._events(run)):
+        for decided in history.decided_in_this_launch(events):
             if decided.request not in sent:
                 self._engine.send(
                     run,
@@ -253,17 +289,26 @@ class Carrier:
                 logger.info("commits are kept for the end of the run: %s", reason)
             done = latest
 
-    async def _conclude(self, run: Run, *, parked: bool) -> None:
+    async def _conclude(self, run: Run) -> None:
         """The launch is over: what now?"""
         if self._publishing is not None:
             await asyncio.wait([self._publishing])  # what failed in there is done again below, and then it counts
         ending = spool.read_exit(self._engine.spool(run))
         await self._engine.kill(run.id)
         self._means.tally["lost"] += ending is None
-        over = LaunchLost(run.launch) if ending is None else LaunchEnded(run.launch, ending.cause, ending.detail)
+        if ending is None:
+            await self._engine.end_leftovers(run)
+            over: Event = LaunchLost(run.launch, self._engine.worked_seconds(run))
+        else:
+            over = LaunchEnded(run.launch, ending.cause, ending.detail, ending.worked_seconds)
+        parked = ending is not None and ending.cause is spool.Cause.stopped and ending.detail == PARKED
         paused = self._store.paused if ending is None else ending.cause is spool.Cause.paused
-        if (parked or paused) and run.state is RunState.waiting and run.stop_asked_by is None:
-            await self._store.move(run.id, RunState.waiting, over, waiting_for=run.waiting_for)
+        if run.stop_asked_by is None and (parked or (paused and run.state is RunState.waiting)):
+            still = run.state is RunState.waiting and (await self._store.view(run.task_id)).asked is not None
+            # Who answered in the last moment is heard all the same, by the next launch.
+            then = run.waiting_for if still else WaitingFor.slot
+            await self._store.move(run.id, RunState.waiting, over, waiting_for=then)
+            self._is_ours = still
             return
         events = history.since(await self._events(run), LaunchStarted)
         resets = next((one.event.until for one in events if isinstance(one.event, QuotaReached)), None)
@@ -308,8 +353,19 @@ class Carrier:
     def _keeps_process(self, run: Run) -> bool:
         return run.waiting_for in {WaitingFor.approval, WaitingFor.answer} and run.waiting_until is not None
 
-    def _patience_is_over(self, run: Run) -> bool:
-        return run.waiting_until is not None and self._means.now() >= run.waiting_until
+    async def _patience_is_over(self, run: Run) -> bool:
+        if run.waiting_until is None:
+            return False
+        if self._patience is None or self._patience.until != run.waiting_until:
+            self._patience = await self._wait_of(run, run.waiting_until)
+        return self._left(self._patience) <= timedelta(0)
+
+    async def _wait_of(self, run: Run, until: datetime) -> Wait:
+        planned_at = history.waits_since(await self._events(run))
+        return Wait.of(until, planned_at, self._means.now(), asyncio.get_running_loop().time())
+
+    def _left(self, wait: Wait) -> timedelta:
+        return wait.left(self._means.now(), asyncio.get_running_loop().time())
 
     async def _wait(self, run: Run) -> None:
         """For the weather, a quota, or a person, without a process."""
@@ -319,7 +375,8 @@ class Carrier:
         if run.waiting_for in {WaitingFor.approval, WaitingFor.answer}:
             await self._wait_for_person(run)
             return
-        while run.waiting_until is not None and (left := run.waiting_until - self._means.now()) > timedelta(0):
+        wait = await self._wait_of(run, run.waiting_until) if run.waiting_until else None
+        while wait is not None and (left := self._left(wait)) > timedelta(0):
             self._poke.clear()
             await self._nap(min(left, timedelta(minutes=1)))
             if not on_its_way_out and await self._stop_at_rest(await self._store.run(run.id)):

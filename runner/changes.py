@@ -10,7 +10,7 @@ import aiosqlite
 from runner import events as happened
 from runner.database import Rows, to_text
 from runner.events import Event
-from runner.rows import task_of
+from runner.rows import task_of, trigger_of
 from runner.tasks import (
     Labelling,
     Outcome,
@@ -130,6 +130,52 @@ async def follow_pull_request(db: aiosqlite.Connection, task_id: TaskId, now: Pu
     return True
 
 
+async def gather_unheard(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId, wish: Wish) -> None:
+    """What people said to earlier runs and Claude never took up comes along into this one.
+
+    Not so what the new wish says again: the bare label, and a first wish in no words of a person's own before Claude
+    ever worked on the task.
+    """
+    await db.execute(
+        "UPDATE triggers SET run_id = :run, joined = 0 WHERE task_id = :task AND run_id <> :run AND NOT acknowledged"
+        " AND (said <> '' OR (:kind <> 'label'"
+        " AND EXISTS (SELECT 1 FROM triggers WHERE task_id = :task AND acknowledged)))",
+        {"run": run_id, "task": task_id, "kind": wish.kind},
+    )
+
+
+async def answer_question(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId, wish: Wish) -> None:
+    """What someone says while the run waits for an answer is the answer."""
+    rows = await db.execute_fetchall(
+        "SELECT json_extract(data, '$.request') AS request FROM events AS asking"
+        " WHERE task_id = ? AND run_id = ? AND kind IN ('QuestionAsked', 'ApprovalAsked') AND NOT EXISTS"
+        " (SELECT 1 FROM events WHERE task_id = asking.task_id AND run_id = asking.run_id AND kind = 'Decided'"
+        " AND json_extract(data, '$.request') = json_extract(asking.data, '$.request')) ORDER BY id LIMIT 1",
+        (task_id, run_id),
+    )
+    for row in rows:
+        decided = happened.Decided(row["request"], wish.actor.login, True, wish.instruction, wish.uuid)
+        await append(db, task_id, run_id, decided)
+
+
+async def settle(db: aiosqlite.Connection, run_id: RunId, outcome: Outcome, reason: str) -> None:
+    """The end of a run. What it was told while it was active and Claude never took up is gathered into the next one."""
+    await move(db, run_id, outcome.state, outcome=outcome, reason=reason)
+    await record(db, run_id, (happened.RunSettled(outcome.value, reason),))
+    unheard = [
+        trigger_of(row)
+        for row in await db.execute_fetchall(
+            "SELECT * FROM triggers WHERE run_id = ? AND NOT acknowledged ORDER BY id", (run_id,)
+        )
+    ]
+    first = next((one for one in unheard if one.joined), None)
+    if first is None or outcome is Outcome.stopped:
+        return
+    following = await queue(db, first.task_id, first.kind, first.actor.login, first.actor.id)
+    for one in unheard:
+        await db.execute("UPDATE triggers SET run_id = ?, joined = 0 WHERE id = ?", (following, one.id))
+
+
 async def move(
     db: aiosqlite.Connection,
     run_id: RunId,
@@ -188,6 +234,12 @@ async def append(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId | None
     match event:
         case happened.InstructionTaken(uuid=known):
             await db.execute("UPDATE triggers SET acknowledged = 1 WHERE uuid = ?", (known,))
+        case happened.DecisionTaken(request=request):
+            await db.execute(
+                "UPDATE triggers SET acknowledged = 1 WHERE uuid IN (SELECT json_extract(data, '$.uuid') FROM events"
+                " WHERE task_id = ? AND run_id = ? AND kind = 'Decided' AND json_extract(data, '$.request') = ?)",
+                (task_id, run_id, request),
+            )
         case happened.WorkspacePrepared(base_sha=sha, branch=branch):
             await db.execute("UPDATE tasks SET base_sha = ?, branch = ? WHERE id = ?", (sha, branch, task_id))
         case happened.ToolUsed():

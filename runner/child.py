@@ -20,6 +20,7 @@ from runner.tools import LOOKING
 MAX_LINE_BYTES = 32 * 1024 * 1024
 MAX_STDERR_BYTES = 256 * 1024
 TICK_SECONDS = 0.1
+GAP_SECONDS = 5.0  # between two ticks, when something kept us from looking
 EXPORT_PAUSE_SECONDS = 1.0  # between two looks at HEAD while Claude works
 INTERRUPT_SECONDS = 5.0  # from the interrupt to SIGTERM
 TERM_SECONDS = 3.0  # from SIGTERM to SIGKILL
@@ -231,7 +232,10 @@ class Child:
 
     def _tick(self, now: float, passed: float) -> None:
         launch = self.launch
-        launch.beat(now)
+        launch.breathe()
+        if passed > GAP_SECONDS:  # we were frozen, or busy handing over: nobody looked, and nothing was silent
+            self.spoke_at += passed
+            passed = 0.0
         kin.bury_orphans(self.process.pid if self.process else None)
         self._carry_out()
         if self.idle and not self.open:

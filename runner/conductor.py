@@ -9,11 +9,11 @@ from runner.about import about
 from runner.carrying import Carrier
 from runner.engine import Launch
 from runner.errors import TryLater
-from runner.events import Decided, StopAsked
+from runner.events import Decided
 from runner.means import Means
 from runner.migrating import DatabaseRefused
 from runner.store import Submission, Submitted
-from runner.tasks import Outcome, Repository, Run, RunId, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
+from runner.tasks import Outcome, Repository, Run, RunId, RunState, Subject, TaskId, WaitingFor, Wish
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 AFTER_A_BUG = timedelta(seconds=30)
 AFTER_WEATHER = timedelta(seconds=10)
 BUGS_AT_MOST = 3
+
+# In these states a run may have a process.
+ATTENDED = frozenset({RunState.running, RunState.waiting})
+# How often it is seen to that every supervisor has a session to be seen in.
+SIGHT = timedelta(seconds=5)
 BROKEN = "Something broke on our side. The service's log has the details, under run {run}."
 
 
@@ -32,15 +37,13 @@ class Conductor:
         self._store = means.store
         self._carriers: dict[RunId, Carrier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Lock()  # two people, or two webhooks, may stop the same run in the same moment
 
     async def run(self) -> None:
         """Until cancelled. Agents go on without us: cancelling ends none of them."""
+        sight = asyncio.create_task(self._keep_in_sight(), name="sessions")
+        self._tasks.add(sight)
         try:
-            for active in await self._store.active_runs():
-                if active.state is not RunState.queued and active.waiting_for is not WaitingFor.slot:
-                    self._means.tally["taken_up"] += await self._is_alive(active)
-                    self._carry(active.id)
+            await self.adopt()
             async for _ in self._store.feed.listen():
                 await self._claim()
         finally:
@@ -48,28 +51,28 @@ class Conductor:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def adopt(self) -> None:
+        """Carry on whatever is under way and nobody carries; what stands in line is claimed when its turn comes."""
+        for active in await self._store.active_runs():
+            in_line = active.state is RunState.queued or active.waiting_for is WaitingFor.slot
+            if not in_line and active.id not in self._carriers:
+                self._means.tally["taken_up"] += await self._is_alive(active)
+                self._carry(active.id)
+
     async def submit(self, subject: Subject, repository: Repository, branch: str, wish: Wish) -> Submission:
         """A wish becomes a run, or is handed to the one that is active; an answer to its question, if it asked one."""
         submission = await self._store.submit(subject, repository, branch, wish)
         if submission.kind is Submitted.joined:
-            run = submission.run
-            if run.waiting_for is WaitingFor.answer and wish.kind is TriggerKind.command:
-                await self.decide(run.task_id, wish.actor.login, allowed=True, text=wish.instruction)
-            self._poke(run.id)
+            self._poke(submission.run.id)
         return submission
 
     async def stop(self, task_id: TaskId, actor: str, why: str) -> bool:
         """Ask the active run to end; False if there is none. The work so far is kept and pushed."""
-        async with self._stopping:
-            run = await self._store.active_run(task_id)
-            if run is None:
-                return False
-            if run.stop_asked_by is None:
-                await self._store.record(task_id, StopAsked(actor, why), run_id=run.id)
-            if run.id not in self._carriers and run.state in {RunState.queued, RunState.waiting}:
-                await self._store.settle(run.id, Outcome.stopped, f"{actor} stopped it before it began.")
-            self._poke(run.id)
-            return True
+        run = await self._store.ask_to_stop(task_id, actor, why)
+        if run is None:
+            return False
+        self._poke(run.id)
+        return True
 
     async def decide(self, task_id: TaskId, actor: str, *, allowed: bool, text: str = "") -> bool:
         """Answer what the run waits for a person to say; False if it waits for nothing of the kind."""
@@ -84,6 +87,19 @@ class Conductor:
     def _poke(self, run_id: RunId) -> None:
         if carrier := self._carriers.get(run_id):
             carrier.poke()
+
+    async def _keep_in_sight(self) -> None:
+        """tmux's server may die, or somebody end a session: whoever works in it lives on, and is to be seen again."""
+        while True:
+            try:
+                at_work = [run for run in await self._store.active_runs() if run.state in ATTENDED and run.launch]
+                seen = await self._means.engine.in_sight() if at_work else set()
+                for run in at_work:
+                    if run.id not in seen:
+                        await self._means.engine.show(run)
+            except Exception:  # it is only for looking at; said, and tried again
+                logger.exception("a run cannot be shown in tmux")
+            await asyncio.sleep(SIGHT.total_seconds())
 
     async def _claim(self) -> None:
         rules = self._means.rules
@@ -102,6 +118,14 @@ class Conductor:
         task.add_done_callback(self._tasks.discard)
 
     async def _until_done(self, carrier: Carrier, run_id: RunId) -> None:
+        try:
+            await self._carry_through(carrier, run_id)
+        finally:
+            if self._carriers.get(run_id) is carrier:
+                del self._carriers[run_id]
+            self._store.feed.ring()  # a slot may be free
+
+    async def _carry_through(self, carrier: Carrier, run_id: RunId) -> None:
         bugs = 0
         while bugs <= BUGS_AT_MOST:
             try:
@@ -123,9 +147,6 @@ class Conductor:
                     await asyncio.sleep(AFTER_A_BUG.total_seconds())
             else:
                 break
-        if self._carriers.get(run_id) is carrier:
-            del self._carriers[run_id]
-        self._store.feed.ring()  # a slot may be free
 
     async def _is_alive(self, run: Run) -> bool:
         return run.launch > 0 and await self._means.engine.probe(run) is Launch.alive
@@ -133,6 +154,8 @@ class Conductor:
     async def _give_up(self, run_id: RunId) -> None:
         """A truthful end for a run that we cannot carry on; what it did is kept in its workspace."""
         run = await self._store.run(run_id)
+        if not run.state.is_active:
+            return
         if await self._is_alive(run):
             self._means.engine.send(run, "stop", f"broken-{run.id}-{run.launch}", why="something broke on our side")
         await self._store.settle(run_id, Outcome.crashed, BROKEN.format(run=run_id))

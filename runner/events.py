@@ -168,12 +168,23 @@ class QuestionAsked:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A person answered what Claude asked, or what was held back: allowed, denied or answered in words."""
+    """A person answered what Claude asked, or what was held back: allowed, denied or answered in words.
+
+    `uuid` is that of the instruction that was the answer, if one was.
+    """
 
     request: str
     actor: str
     allowed: bool
     text: str
+    uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionTaken:
+    """The answer to `request` was handed to the Claude that asked."""
+
+    request: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +224,33 @@ class StopAsked:
 
 @dataclass(frozen=True, slots=True)
 class LaunchEnded:
-    """The supervisor wrote its exit: `cause` is of `runner.spool.Cause`."""
+    """The supervisor wrote its exit: `cause` is of `runner.spool.Cause`; it worked for so long by its own clock."""
 
     launch: int
     cause: str
     detail: str
+    worked_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchLost:
-    """The supervisor is gone without an exit."""
+    """The supervisor is gone without an exit; it had worked for about so long by its own clock."""
+
+    launch: int
+    worked_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchStalled:
+    """The supervisor lives and has given no sign of it for `minutes`: it is frozen, or stuck."""
+
+    launch: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRevived:
+    """A stalled supervisor is at work again."""
 
     launch: int
 
@@ -255,12 +283,15 @@ Event = (
     | ApprovalAsked
     | QuestionAsked
     | Decided
+    | DecisionTaken
     | RetryPlanned
     | QuotaReached
     | TurnEnded
     | StopAsked
     | LaunchEnded
     | LaunchLost
+    | LaunchStalled
+    | LaunchRevived
     | RunSettled
 )
 

@@ -1,5 +1,6 @@
 """Read a run's events: what started, what was exported, what people decided, how long it worked. Pure."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -8,17 +9,26 @@ from runner.events import (
     BranchPushed,
     CommitsExported,
     Decided,
+    DecisionTaken,
     Event,
+    InstructionTaken,
     LaunchEnded,
     LaunchLost,
+    LaunchRevived,
+    LaunchStalled,
     LaunchStarted,
     QuestionAsked,
     Recorded,
     RetryPlanned,
+    RunMoved,
     RunSettled,
     WorkspacePrepared,
 )
+from runner.spool import Message
 from runner.tasks import Outcome
+
+# Fixed, so that an answer told again is known to Claude as the one it had.
+_IDS = uuid.UUID("0d8f4c57-3f0a-4a86-9b0e-52a4c1f6e7b3")
 
 
 def launches(events: Sequence[Recorded]) -> set[int]:
@@ -76,25 +86,54 @@ def decided_in_this_launch(events: Sequence[Recorded]) -> list[Decided]:
     return [one.event for one in since(events, LaunchStarted) if isinstance(one.event, Decided)]
 
 
-def answers_without_process(events: Sequence[Recorded]) -> list[str]:
-    """What people answered after the process that asked had ended."""
+def answering(events: Sequence[Recorded]) -> set[str]:
+    """The instructions that were the answer to a question: they are told as that, and not once more by themselves."""
+    return {one.event.uuid for one in events if isinstance(one.event, Decided) and one.event.uuid}
+
+
+def answers_unheard(events: Sequence[Recorded]) -> list[Message]:
+    """What people answered and no process took up: it had ended, or it died with the answer in its hand."""
     asked = {one.event.request: one.event for one in events if isinstance(one.event, ApprovalAsked | QuestionAsked)}
-    said: list[str] = []
-    for one in since(events, LaunchEnded, LaunchLost):
-        if isinstance(one.event, Decided) and one.event.request in asked:
-            what = asked[one.event.request]
+    taken = {one.event.request for one in events if isinstance(one.event, DecisionTaken)}
+    heard = {one.event.uuid for one in events if isinstance(one.event, InstructionTaken)}
+    unheard: list[Message] = []
+    for one in events:
+        decided = one.event
+        if not isinstance(decided, Decided) or decided.request not in asked or decided.request in taken:
+            continue
+        number = decided.uuid or str(uuid.uuid5(_IDS, decided.request))
+        if number not in heard:
+            what = asked[decided.request]
             matter = what.question if isinstance(what, QuestionAsked) else what.summary
-            answer = one.event.text or ("yes, go ahead" if one.event.allowed else "no, do not do that")
-            said.append(f"You asked: {matter}\n{one.event.actor} answers: {answer}")
-    return said
+            answer = decided.text or ("yes, go ahead" if decided.allowed else "no, do not do that")
+            unheard.append(Message(number, f"You asked: {matter}\n{decided.actor} answers: {answer}"))
+    return unheard
+
+
+def is_stalled(events: Sequence[Recorded]) -> bool:
+    """Whether the present launch was last said to give no sign of life."""
+    said = (
+        one.event for one in reversed(events) if isinstance(one.event, LaunchStalled | LaunchRevived | LaunchStarted)
+    )
+    return isinstance(next(said, None), LaunchStalled)
+
+
+def waits_since(events: Sequence[Recorded]) -> datetime | None:
+    """When the run came into the state that it is in."""
+    return next((one.at for one in reversed(events) if isinstance(one.event, RunMoved)), None)
 
 
 def worked(events: Sequence[Recorded], now: datetime) -> timedelta:
-    """How long the run's launches have lasted so far, without the waits between them."""
+    """How long the run's launches have lasted so far, without the waits between them.
+
+    By the supervisor's own clock where it told us: the machine's may have been set meanwhile.
+    """
     total, since = timedelta(0), None
     for one in events:
         if isinstance(one.event, LaunchStarted):
             since = one.at
         elif isinstance(one.event, LaunchEnded | LaunchLost) and since is not None:
-            total, since = total + (one.at - since), None
-    return total if since is None else total + (now - since)
+            told = one.event.worked_seconds
+            total += max(one.at - since, timedelta(0)) if told is None else timedelta(seconds=told)
+            since = None
+    return total if since is None else total + max(now - since, timedelta(0))

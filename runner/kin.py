@@ -1,4 +1,4 @@
-"""Processes below the supervisor: start them so that they die with it, and leave none behind."""
+"""Processes that work for a task: start them so that they die with their supervisor, and leave none behind."""
 
 import contextlib
 import ctypes
@@ -93,6 +93,34 @@ def kill_all(seconds: float = 10.0) -> list[int]:
         if time.monotonic() > until:
             return left
         time.sleep(0.01)
+
+
+def of_task(root: Path) -> list[int]:
+    """The pids of whatever carries this task's environment, wherever it descends from now.
+
+    Below a supervisor that was killed, a process in a session of its own lives on where no sandbox ends it.
+    """
+    mark = b"CLAUDE_CONFIG_DIR=" + os.fsencode(root / "claude")
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def end_all_of_task(root: Path, seconds: float = 10.0) -> list[int]:
+    """Kill whatever works for a task that has no supervisor; those that do not die in time are returned."""
+    until = time.monotonic() + seconds
+    while left := of_task(root):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > until:
+            return left
+        time.sleep(0.01)
+    return []
 
 
 def children() -> list[int]:

@@ -1,6 +1,7 @@
 """What a launch has beside its `claude` process: journal, pane, control messages, bundles, and what it used up."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from runner.spool import Cause
 from runner.text import clean
 from runner.transcript import Transcript
 
-HEARTBEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 2.0
 # What a line of an unexpected shape can raise. The agent can write into Claude's own standard output (they are one
 # user in there), so a shape that nobody thought of must not end the supervisor.
 SHAPELESS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -37,7 +38,7 @@ class Launch:
         self.detail = ""
         self.stop_signal = False
         self.stderr_bytes = 0
-        self.beat_at = 0.0
+        self.beat_at = -HEARTBEAT_SECONDS
 
     def record(self, kind: str, data: dict[str, Any]) -> None:
         """On disk first, then on the screen."""
@@ -76,22 +77,23 @@ class Launch:
         data |= {key: message[key] for key in ("actor", "allowed", "request") if key in message}
         self.record(spool.TAKEN, data)
 
-    def beat(self, now: float) -> None:
-        """Touch the heartbeat, every few seconds."""
+    def breathe(self) -> None:
+        """Give a sign of life, every few seconds."""
+        now = time.monotonic()
         if now - self.beat_at >= HEARTBEAT_SECONDS:
             self.beat_at = now
-            (self.directory / "heartbeat").touch()
+            spool.beat(self.directory, self.worked)
 
     def hand_over(self, *, leftovers: bool) -> None:
         """Export what was committed; with the leftovers committed first, once every process of the agent is dead."""
         try:
             if leftovers:
-                exports.commit_leftovers(self.spec)
-            sha = exports.head(self.spec)
+                exports.commit_leftovers(self.spec, self.breathe)
+            sha = exports.head(self.spec, self.breathe)
             if sha == self.exported:
                 return
             self.bundles += 1
-            exports.bundle(self.spec, self.directory / "bundles" / str(self.bundles))
+            exports.bundle(self.spec, self.directory / "bundles" / str(self.bundles), self.breathe)
             self.exported = sha
             self.record(spool.BUNDLE, {"number": self.bundles, "sha": sha})
         except (exports.ExportFailed, OSError) as error:

@@ -50,30 +50,32 @@ class Rules:
     day_dollars: float | None = None
 
 
-def messages(run: Run, triggers: Sequence[Trigger], answers: Sequence[str]) -> tuple[Message, ...]:
+def messages(run: Run, triggers: Sequence[Trigger], answers: Sequence[Message]) -> tuple[Message, ...]:
     """What Claude is told at the start of a launch.
 
     What it has not acknowledged is said (again: it ignores what it has seen), then the answers that came while no
     process was there to hear them. A launch that is not the first ends with a word to go on, so that there is a turn.
     """
-    told = [Message(one.uuid, one.instruction) for one in triggers if not one.acknowledged]
-    told += [Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/{n}")), answer) for n, answer in enumerate(answers)]
+    as_answers = {answer.uuid for answer in answers}
+    unheard = [one for one in triggers if not one.acknowledged and one.uuid not in as_answers]
+    told = [*(Message(one.uuid, one.instruction) for one in unheard), *answers]
     if run.launch > 1:
         told.append(Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}")), CONTINUE))
     return tuple(told)
 
 
 def anew(
-    run: Run, first: Trigger, triggers: Sequence[Trigger], answers: Sequence[str], *, before: bool
+    run: Run, first: Trigger, triggers: Sequence[Trigger], answers: Sequence[Message], *, before: bool
 ) -> tuple[Message, ...]:
     """What Claude is told instead where its session is gone, and all that it had heard with it.
 
     `first` is what the task began with; `before` says that some launch of the task worked already.
     """
-    told = [Message(one.uuid, one.instruction) for one in triggers]
+    answering = {one.uuid for one in answers}
+    told = [Message(one.uuid, one.instruction) for one in triggers if one.uuid not in answering]
     if before and first.uuid not in {one.uuid for one in triggers}:
         told.insert(0, Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/first")), first.instruction))
-    told += [Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/{n}")), answer) for n, answer in enumerate(answers)]
+    told += answers
     if before:
         told.append(Message(str(uuid.uuid5(_IDS, f"{run.id}/{run.launch}/anew")), ANEW))
     return tuple(told)

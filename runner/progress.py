@@ -14,6 +14,7 @@ from runner.events import (
     ChecklistChanged,
     ChecklistItem,
     CommitsExported,
+    DecisionTaken,
     Event,
     InstructionTaken,
     QuestionAsked,
@@ -60,6 +61,8 @@ def events_of(line: spool.Line, memory: Progress) -> list[Event]:
     """What this line means; the memory moves on."""
     if line.kind == spool.BUNDLE:
         return [CommitsExported(memory.launch, int(line.data["number"]), str(line.data["sha"]))]
+    if line.kind == spool.TAKEN and line.data.get("what") == "permit":
+        return [DecisionTaken(str(line.data.get("request")))]
     said = line.data.get("line")
     if line.kind != spool.CLAUDE or not isinstance(said, dict):
         return []

@@ -79,8 +79,8 @@ def decide(
         return GoOn()
     if ending is None:
         return _again(attempt, dice, Outcome.crashed, "the supervisor was lost")
-    if ending.cause is Cause.stopped:
-        return Settle(Outcome.stopped, "The run was stopped.")
+    if ending.cause is Cause.stopped:  # and no person asked for it: the machine is shutting down, say
+        return _again(attempt, dice, Outcome.crashed, "the supervisor was told to end")
     if ending.cause in _LIMITS:
         return Settle(
             Outcome.over_limit,

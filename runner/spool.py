@@ -4,8 +4,8 @@
     events.jsonl   appended by the supervisor, one JSON object a line: {"seq", "t", "kind", "data"}
     bundles/<n>    commits, exported by the supervisor, named by a `bundle` line once they are whole
     control/       messages from the service, dropped in by rename, in the order of their names
-    heartbeat      touched every few seconds
-    lock           held by the supervisor for as long as it lives: that is liveness
+    heartbeat      written every few seconds: for how many seconds it has worked
+    lock           held by the supervisor for as long as it lives: that is liveness; it says {"pid", "boot"}
     exit.json      the single proof of an ending
     stderr.log     bounded
 
@@ -24,6 +24,9 @@ from typing import Any
 
 from runner.effects import effect
 from runner.space import is_full
+
+LOCK_ATTEMPTS = 40
+BETWEEN_ATTEMPTS_SECONDS = 0.025
 
 
 class Cause(StrEnum):
@@ -98,12 +101,14 @@ class Exit:
     """How the launch ended. `code` is Claude's exit code, negative for a signal, None where it never started.
 
     `result` is Claude's last `result` line, if there was one; `detail` one line of explanation for the operator.
+    `worked_seconds` are by the supervisor's own clock, which nobody sets.
     """
 
     cause: Cause
     code: int | None
     detail: str
     result: dict[str, Any] | None
+    worked_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +198,43 @@ def follow(spool: Path, offset: int) -> Iterator[Line]:
             yield Line(record["seq"], record["t"], record["kind"], record["data"], offset)
 
 
+def boot_id() -> str:
+    """Of the machine's present life; another one means that nothing from before lives."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def hold(spool: Path) -> int | None:
+    """Take the spool's lock, for as long as the process lives, and say in it who holds it; None if someone else has it.
+
+    Whoever looks whether it is held has it for a moment, so one refusal means little.
+    """
+    descriptor = os.open(spool / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    for _ in range(LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(BETWEEN_ATTEMPTS_SECONDS)
+            continue
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "boot": boot_id()}).encode(), 0)
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
 def is_alive(spool: Path) -> bool:
-    """Whether a supervisor holds the spool's lock."""
+    """Whether a supervisor holds the spool's lock. What a file server keeps for a machine's former life is no lock."""
     try:
         descriptor = os.open(spool / "lock", os.O_RDWR)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _holder(spool).get("boot", "") in {"", boot_id()}
     finally:
         os.close(descriptor)
     return False
@@ -212,6 +244,36 @@ def reserve_exit(spool: Path) -> None:
     """Take the room for the exit at the start, so that an ending can be told on a full disk too."""
     with open(spool / _RESERVE, "wb", opener=_for_us_alone) as file:
         os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+
+
+def holder(spool: Path) -> int | None:
+    """The pid of the supervisor that holds the lock now."""
+    pid = _holder(spool).get("pid")
+    return pid if isinstance(pid, int) and is_alive(spool) else None
+
+
+def _holder(spool: Path) -> dict[str, Any]:
+    try:
+        said = json.loads((spool / "lock").read_bytes() or b"{}")
+    except (OSError, ValueError):  # it is being written, or an older version does not write it
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def beat(spool: Path, worked_seconds: float) -> None:
+    """A sign of life, and for how long the launch has worked."""
+    (spool / "heartbeat").write_text(f"{worked_seconds:.0f}\n")
+
+
+def last_beat(spool: Path) -> tuple[int, float | None]:
+    """A number that changes with every sign of life, and for how long the launch had worked at the last one."""
+    try:
+        moment = (spool / "heartbeat").stat().st_mtime_ns
+        return moment, float((spool / "heartbeat").read_text())
+    except FileNotFoundError:
+        return 0, None
+    except ValueError:  # it is being written, or an older version only touched it
+        return moment, None
 
 
 def write_exit(spool: Path, ending: Exit) -> None:
@@ -250,7 +312,7 @@ def read_exit(spool: Path) -> Exit | None:
 
 def _exit_of(data: bytes) -> Exit:
     raw = json.loads(data)
-    return Exit(Cause(raw["cause"]), raw["code"], raw["detail"], raw["result"])
+    return Exit(Cause(raw["cause"]), raw["code"], raw["detail"], raw["result"], raw.get("worked_seconds"))
 
 
 def send(spool: Path, kind: str, uuid: str, **data: Any) -> None:

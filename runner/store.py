@@ -105,7 +105,8 @@ class Store:
     async def submit(self, subject: Subject, repository: Repository, branch: str, wish: Wish) -> Submission:
         """Make the task if need be, and a run for the wish, or hand it to the run that is active.
 
-        A wish whose uuid is known changes nothing, nor does a label on a task that is being worked on.
+        That is the answer, if the run waits for one. A wish whose uuid is known changes nothing, nor does a label on a
+        task that is being worked on.
         """
         async with self._changing("commit.submit") as db:
             row = await changes.one(
@@ -117,7 +118,7 @@ class Store:
             else:
                 task_id = await changes.insert_task(db, subject, repository, branch, wish)
             known = await changes.one(db, "SELECT run_id FROM triggers WHERE uuid = ?", wish.uuid)
-            active = await changes.one(db, f"SELECT id FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+            active = await changes.one(db, f"SELECT * FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
             if known:
                 run_id, kind = RunId(known["run_id"]), Submitted.unchanged
             elif active and wish.kind is TriggerKind.label:
@@ -129,9 +130,12 @@ class Store:
                 await changes.insert_trigger(db, task_id, run_id, wish, joined=True)
                 given = happened.InstructionGiven(wish.actor.login, wish.said, wish.uuid)
                 await changes.append(db, task_id, run_id, given)
+                if active["waiting_for"] == WaitingFor.answer and wish.kind is TriggerKind.command:
+                    await changes.answer_question(db, task_id, run_id, wish)
             else:
                 run_id = await changes.queue(db, task_id, wish.kind, wish.actor.login, wish.actor.id)
                 kind = Submitted.queued
+                await changes.gather_unheard(db, task_id, run_id, wish)
                 await changes.insert_trigger(db, task_id, run_id, wish, joined=False)
         return Submission(await self.task(task_id), await self.run(run_id), kind)
 
@@ -185,19 +189,21 @@ class Store:
     async def settle(self, run_id: RunId, outcome: Outcome, reason: str) -> Run:
         """End a run. What people said to it and Claude never took up is gathered into the next run."""
         async with self._changing("commit.settle") as db:
-            await changes.move(db, run_id, outcome.state, outcome=outcome, reason=reason)
-            await changes.record(db, run_id, (happened.RunSettled(outcome.value, reason),))
-            left = await db.execute_fetchall(
-                "SELECT * FROM triggers WHERE run_id = ? AND joined AND NOT acknowledged ORDER BY id", (run_id,)
-            )
-            rows = list(left)
-            if rows and outcome is not Outcome.stopped:
-                first = trigger_of(rows[0])
-                following = await changes.queue(db, first.task_id, first.kind, first.actor.login, first.actor.id)
-                await db.executemany(
-                    "UPDATE triggers SET run_id = ?, joined = 0 WHERE id = ?", [(following, row["id"]) for row in rows]
-                )
+            await changes.settle(db, run_id, outcome, reason)
         return await self.run(run_id)
+
+    async def ask_to_stop(self, task_id: TaskId, actor: str, why: str) -> Run | None:
+        """Ask the active run of a task to end; None if there is none. One that stands in line has ended with that."""
+        async with self._changing("commit.ask-to-stop") as db:
+            row = await changes.one(db, f"SELECT * FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+            if row is None:
+                return None
+            run = run_of(row)
+            if run.stop_asked_by is None:
+                await changes.append(db, task_id, run.id, happened.StopAsked(actor, why))
+            if await changes.one(db, f"SELECT id FROM runs WHERE id = ? AND {changes.IN_LINE}", run.id):  # noqa: S608  (a constant)
+                await changes.settle(db, run.id, Outcome.stopped, f"{run.stop_asked_by or actor} stopped it.")
+        return await self.run(run.id)
 
     async def record(self, task_id: TaskId, *occurred: Event, run_id: RunId | None = None) -> None:
         """Append events, and do to the task's and run's rows what they mean."""
@@ -445,6 +451,13 @@ class Store:
         return [
             trigger_of(row) for row in await self._all("SELECT * FROM triggers WHERE run_id = ? ORDER BY id", run_id)
         ]
+
+    async def first_wish(self, task_id: TaskId) -> Trigger:
+        """What the task was made for, whichever run answers it."""
+        row = await self._one("SELECT * FROM triggers WHERE task_id = ? ORDER BY id LIMIT 1", task_id)
+        if row is None:
+            raise KeyError(f"there is no task {task_id}")
+        return trigger_of(row)
 
     async def view(self, task_id: TaskId) -> TaskView:
         """The projection of a task as it stands."""

@@ -6,7 +6,6 @@ It lives on without its terminal, its tmux server and the service; the lock on i
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -35,10 +34,7 @@ def main(arguments: list[str]) -> int:
     """Hold the lock, carry the launch out, write the exit."""
     os.umask(0o077)
     directory = Path(arguments[0])
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if spool.hold(directory) is None:
         sys.stderr.write("This launch has a supervisor already.\n")
         return 1
     if spool.read_exit(directory) is not None:
@@ -69,7 +65,7 @@ def main(arguments: list[str]) -> int:
             ending = Exit(Cause.disk, None, clean(f"the disk is full: {error}")[:500], None)
         else:
             ending = Exit(Cause.crashed, None, clean(f"the supervisor failed: {error!r}")[:500], None)
-    spool.write_exit(directory, ending)
+    spool.write_exit(directory, replace(ending, worked_seconds=round(launch.worked, 1)))
     pane.flush()
     return 0
 
@@ -81,12 +77,15 @@ def _unmoved(_number: int, _frame: FrameType | None) -> None:
 def carry_out(launch: Launch) -> Exit:
     """Carry the launch out, to the end that is then written."""
     launch.pane.show(launch.transcript.header(launch.spec, launch.pane.width))
+    resumed = _session_exists(launch.spec)
+    if resumed:
+        _clear_up(launch)
     _take_in_others_work(launch)
-    child = Child(launch, _session_exists(launch.spec))
+    child = Child(launch, resumed)
     code = child.drive()
     if child.refused_session and launch.ending is None:
         launch.trouble("Claude's session was cut off before its first word, and begins anew.")
-        exports.set_session_aside(launch.spec)
+        exports.set_session_aside(launch.spec, launch.breathe)
         child = Child(launch, resume=False)
         code = child.drive()
     with effect("process.kill-all"):
@@ -97,13 +96,21 @@ def carry_out(launch: Launch) -> Exit:
     return _conclude(launch, code, child)
 
 
+def _clear_up(launch: Launch) -> None:
+    """What an earlier launch died with in its hand would be in Claude's way."""
+    try:
+        exports.unlock(launch.spec, launch.breathe)
+    except (exports.ExportFailed, OSError) as error:
+        launch.trouble(f"What an earlier launch left locked stays locked: {error}")
+
+
 def _take_in_others_work(launch: Launch) -> None:
     """Merge what others pushed to the branch meanwhile; where that conflicts, Claude is asked to."""
     sha = launch.spec.merge_sha
     if sha is None:
         return
     try:
-        merged = exports.take_in(launch.spec, sha)
+        merged = exports.take_in(launch.spec, sha, launch.breathe)
     except (exports.ExportFailed, OSError) as error:
         launch.trouble(f"What others pushed could not be merged: {error}")
         merged = False

@@ -11,6 +11,10 @@ from runner.events import (
     ChecklistChanged,
     ChecklistItem,
     Decided,
+    LaunchEnded,
+    LaunchLost,
+    LaunchRevived,
+    LaunchStalled,
     LaunchStarted,
     QuestionAsked,
     Recorded,
@@ -59,6 +63,8 @@ class HeldBack:
 class TaskView:
     """A task as people see it now. `position` counts the runs ahead in the queue, 0 for the next one.
 
+    `stalled_minutes`: Claude's supervisor lives and gave no sign of it for so long, when we last looked.
+
     `asked` is the oldest question or request that nobody has answered. `paused`: it would go on, but whoever runs the
     service has stopped everything.
 
@@ -78,6 +84,7 @@ class TaskView:
     held_back: HeldBack | None
     retry: RetryPlanned | None
     confined: bool
+    stalled_minutes: int | None
     last_event: int
     paused: bool
 
@@ -130,12 +137,17 @@ class TaskView:
         held_back: HeldBack | None = None
         retry: RetryPlanned | None = None
         confined = True
+        stalled: int | None = None
         for recorded in events:
             match recorded.event:
                 case RunQueued():
                     checklist, doing, said, answer, asked, held_back, retry = (), "", "", "", {}, None, None
                 case LaunchStarted(sandbox=sandbox):
-                    retry, confined = None, sandbox != "none"
+                    retry, confined, stalled = None, sandbox != "none", None
+                case LaunchStalled(minutes=minutes):
+                    stalled = minutes
+                case LaunchRevived() | LaunchEnded() | LaunchLost():
+                    stalled = None
                 case AgentSaid(text=text):
                     said = text
                 case ToolUsed(summary=summary):
@@ -177,6 +189,7 @@ class TaskView:
             held_back=held_back,
             retry=retry,
             confined=confined,
+            stalled_minutes=stalled,
             last_event=events[-1].id if events else 0,
             paused=paused and (runs[-1].state in HELD_BY_A_PAUSE or runs[-1].waiting_for is WaitingFor.slot),
         )

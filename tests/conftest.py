@@ -1,4 +1,8 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and how many examples the property tests try."""
+
+import os
+
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.fakes.github",
@@ -7,3 +11,9 @@ pytest_plugins = [
     "tests.figures",
     "tests.crash.recording",
 ]
+
+# On a loaded machine an example takes long, and that is no finding. `./cco test --long` chooses the other profile.
+SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=100, **SLOW)
+settings.register_profile("long", max_examples=3_000, **SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -19,6 +19,8 @@ ELSEWHERE = {
     "file.session-aside": "tests/integration/test_supervisor.py",
     "file.remove-workspace": "tests/integration/test_workspace.py",
     "file.workspace-home": "tests/integration/test_workspace.py",
+    "tmux.show": "tests/integration/test_leftovers.py",
+    "process.end-by-force": "tests/integration/test_leftovers.py",
     "git.unpin": "tests/integration/test_workspace.py",
     "http.pull-request-without-draft": "tests/integration/test_our_pull_request.py",
 }

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-TOKEN = "xoxb-1-stand-in"
+TOKEN = f"xoxb-{secrets.token_hex(16)}"  # another one in every process, so that nobody finds that of a neighbour
 SCOPES = ("chat:write", "channels:read", "channels:history", "groups:read", "groups:history")
 NEEDED = {
     "chat.postMessage": "chat:write",

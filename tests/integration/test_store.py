@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from runner import events as happened
+from runner import history
 from runner.database import Database, open_database
 from runner.migrating import DatabaseTooNew
+from runner.spool import Message
 from runner.store import Reading, Receipt, Store, Submitted, open_store
 from runner.tasks import (
     Actor,
@@ -46,7 +48,7 @@ def subject(number: int = 42) -> Subject:
 
 
 def wish(kind: TriggerKind = TriggerKind.label, text: str = "Mend it.", known: str | None = None) -> Wish:
-    return Wish(kind, ALICE, text, known or str(uuid.uuid4()))
+    return Wish(kind, ALICE, text, known or str(uuid.uuid4()), said="" if kind is TriggerKind.label else text)
 
 
 async def submitted(store: Store, number: int = 42) -> Run:
@@ -120,6 +122,7 @@ async def test_an_instruction_joins_the_active_run_and_is_acknowledged(store: St
 
 async def test_what_claude_never_took_up_is_gathered_into_the_next_run(store: Store) -> None:
     run = await running(store)
+    await _heard(store, run)
     await store.submit(subject(), HELLO, "b", wish(TriggerKind.command, "One more thing."))
     await store.move(run.id, RunState.publishing)
 
@@ -129,6 +132,75 @@ async def test_what_claude_never_took_up_is_gathered_into_the_next_run(store: St
     assert following is not None
     assert following.state is RunState.queued
     assert [one.instruction for one in await store.triggers(following.id)] == ["One more thing."]
+
+
+async def test_what_is_gathered_comes_with_the_wish_that_it_adds_to(store: Store) -> None:
+    """The run failed before Claude heard a word: the next one must not begin with "and with salt"."""
+    run = await running(store)
+    await store.submit(subject(), HELLO, "b", wish(TriggerKind.command, "And with salt."))
+    await store.settle(run.id, Outcome.unavailable, "")
+
+    following = await store.active_run(run.task_id)
+    assert following is not None
+    assert [one.instruction for one in await store.triggers(following.id)] == ["Mend it.", "And with salt."]
+    assert (await store.first_wish(run.task_id)).instruction == "Mend it."
+
+    await store.ask_to_stop(run.task_id, "alice", "enough")
+    assert await store.active_runs() == []  # once gathered, it makes no further run by itself
+
+
+@pytest.mark.parametrize("end", [Outcome.stopped, Outcome.unavailable])
+async def test_what_a_person_said_in_vain_is_in_the_next_run_that_they_ask_for(store: Store, end: Outcome) -> None:
+    first = await running(store)
+    await _heard(store, first)
+    await store.move(first.id, RunState.publishing)
+    await store.settle(first.id, Outcome.delivered, "")
+    await store.submit(subject(), HELLO, "b", wish(TriggerKind.command, "With salt."))
+    second = await _claimed(store)
+    await store.settle(second.id, end, "")
+
+    third = (await store.submit(subject(), HELLO, "b", wish(TriggerKind.command, "Try again."))).run
+
+    assert [one.instruction for one in await store.triggers(third.id)] == ["With salt.", "Try again."]
+    assert await store.triggers(second.id) == []
+
+
+async def test_a_first_wish_that_is_said_again_is_not_said_twice(store: Store) -> None:
+    first = await running(store)
+    await store.settle(first.id, Outcome.unauthorized, "no key")
+    again = (await store.submit(subject(), HELLO, "b", wish())).run
+    assert [one.instruction for one in await store.triggers(again.id)] == ["Mend it."]
+
+
+async def test_what_is_said_while_claude_waits_for_an_answer_is_the_answer_and_nothing_beside(store: Store) -> None:
+    run = await running(store)
+    await store.record(run.task_id, happened.QuestionAsked("q1", "Tuple or list?", ("tuple",)), run_id=run.id)
+    said = wish(TriggerKind.command, "A list.")
+
+    for _ in range(2):
+        await store.submit(subject(), HELLO, "b", said)
+
+    recorded = await store.events(task_id=run.task_id)
+    decided = [one.event for one in recorded if isinstance(one.event, happened.Decided)]
+    assert decided == [happened.Decided("q1", "alice", True, "A list.", said.uuid)]
+    assert history.answering(recorded) == {said.uuid}
+    assert history.answers_unheard(recorded) == [
+        Message(said.uuid, "You asked: Tuple or list?\nalice answers: A list.")
+    ]
+    assert not (await store.triggers(run.id))[1].acknowledged
+
+    await store.read_on(run.id, Reading(1, ""), [happened.DecisionTaken("q1")])
+    assert (await store.triggers(run.id))[1].acknowledged
+    assert history.answers_unheard(await store.events(task_id=run.task_id)) == []
+
+
+async def test_a_run_in_line_that_is_stopped_has_ended_with_that(store: Store) -> None:
+    run = await submitted(store)
+    stopped = await store.ask_to_stop(run.task_id, "alice", "label removed")
+    assert stopped is not None
+    assert (stopped.state, stopped.stop_asked_by) == (RunState.stopped, "alice")
+    assert await store.claim(5, 5) is None
+    assert await store.ask_to_stop(run.task_id, "bob", "again") is None
 
 
 async def test_a_run_that_failed_before_it_heard_its_first_wish_is_not_begun_again(store: Store) -> None:
@@ -276,6 +348,12 @@ async def test_pages_of_tasks_continue_behind_the_last_one_seen(store: Store) ->
     rest = await store.views(limit=2, before=TaskId(first[-1].task.id))
     assert [one.task.subject.key for one in [*first, *rest]] == ["octo/hello#3", "octo/hello#2", "octo/hello#1"]
     assert await store.views(state=RunState.running) == []
+
+
+async def _heard(store: Store, run: Run) -> None:
+    """Claude took up what the run began with."""
+    for one in await store.triggers(run.id):
+        await store.record(run.task_id, happened.InstructionTaken(one.uuid), run_id=run.id)
 
 
 async def _claimed(store: Store) -> Run:

@@ -81,9 +81,9 @@ MUTANTS = (
     ),
     Mutant(
         "a supervisor does not mind another one",
-        "runner/supervisor.py",
-        "        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
-        "        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)\n",
+        "runner/spool.py",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)\n",
         f"{INTEGRATION}/test_supervisor.py::test_one_spool_has_one_supervisor",
     ),
     Mutant(
@@ -140,9 +140,9 @@ MUTANTS = (
     ),
     Mutant(
         "what Claude never heard is forgotten",
-        "runner/store.py",
-        "            if rows and outcome is not Outcome.stopped:\n",
-        "            if rows and outcome is Outcome.stopped:\n",
+        "runner/changes.py",
+        "    if first is None or outcome is Outcome.stopped:\n",
+        "    if first is None or outcome is not Outcome.stopped:\n",
         f"{INTEGRATION}/test_store.py::test_what_claude_never_took_up_is_gathered_into_the_next_run",
     ),
     Mutant(

@@ -18,6 +18,7 @@ from runner.events import (
 )
 
 SAMPLES = {
+    "float | None": 2.5,
     "int": 3,
     "float": 0.25,
     "bool": True,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.launching import ANEW, CONTINUE, Rules, anew, environment, limits, messages, spec
-from runner.spool import Limits
+from runner.spool import Limits, Message
 from runner.tasks import Actor, RunId, RunState, TaskId, Trigger, TriggerKind
 from tests.factories import ANNA, BOT, NOON, run, task
 
@@ -38,16 +38,16 @@ def test_the_first_launch_is_told_every_wish_and_nothing_else() -> None:
 
 
 def test_a_later_launch_is_told_what_was_not_heard_and_asked_to_go_on() -> None:
-    told = messages(
-        run(launch=2), [trigger(1, acknowledged=True), trigger(2)], ["You asked: which?\nanna answers: this"]
-    )
-    assert [one.text for one in told] == ["wish 2", "You asked: which?\nanna answers: this", CONTINUE]
+    answer = Message("uuid-3", "You asked: which?\nanna answers: wish 3")
+    told = messages(run(launch=2), [trigger(1, acknowledged=True), trigger(2), trigger(3)], [answer])
+    assert [one.text for one in told] == ["wish 2", answer.text, CONTINUE]
 
 
 def test_a_launch_that_is_told_again_is_told_under_the_same_ids() -> None:
-    once, again, later = (messages(run(launch=n), [], ["yes"]) for n in (2, 2, 3))
+    answer = Message("uuid-3", "yes")
+    once, again, later = (messages(run(launch=n), [], [answer]) for n in (2, 2, 3))
     assert once == again
-    assert not {one.uuid for one in once} & {one.uuid for one in later}
+    assert {one.uuid for one in once} & {one.uuid for one in later} == {answer.uuid}  # the word to go on is a new one
 
 
 def test_what_a_run_has_used_is_taken_off_its_limits() -> None:

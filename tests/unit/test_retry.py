@@ -118,13 +118,15 @@ def test_a_limit_settles(cause: Cause) -> None:
     assert decided.outcome is Outcome.over_limit
 
 
-def test_a_stop_settles_whatever_the_result_said() -> None:
-    assert decide(Exit(Cause.stopped, -15, "", result_of("overloaded"))) == Settle(
-        Outcome.stopped, "The run was stopped."
-    )
-
-
-@pytest.mark.parametrize("ending", [None, Exit(Cause.crashed, -9, "claude ended with -9", None)])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        None,
+        Exit(Cause.crashed, -9, "claude ended with -9", None),
+        # Nobody asked for this stop, or the run would be on its way out: a machine that shuts down says it to all.
+        Exit(Cause.stopped, -15, "the supervisor was told to end", result_of("overloaded")),
+    ],
+)
 def test_a_crash_is_tried_twice_more(ending: Exit | None) -> None:
     assert isinstance(decide(ending, 1), Retry)
     assert isinstance(decide(ending, 2), Retry)

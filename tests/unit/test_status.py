@@ -50,6 +50,7 @@ VIEWS: dict[str, TaskView] = {
     "next": a.view(run=a.run(RunState.queued), position=0),
     "starting": a.view(run=a.run(RunState.starting)),
     "running": a.view(happened.LaunchStarted(1, "bwrap"), SAID, CHECKLIST, USED),
+    "stalled": a.view(happened.LaunchStarted(1, "bwrap"), SAID, CHECKLIST, USED, happened.LaunchStalled(1, 2)),
     "running-with-pull-request": a.view(CHECKLIST, USED, PUSHED, task=WITH_PULL_REQUEST, run=a.run(cost_usd=0.004)),
     "running-unconfined": a.view(happened.LaunchStarted(1, "none"), USED),
     "approval": a.view(

@@ -268,7 +268,7 @@ async def test_a_sound_database_is_looked_at_while_it_is_written(database: Datab
 async def test_the_trial_reaches_the_disk(database: Database) -> None:
     """A transaction that writes nothing would be well on a full disk too."""
     await limit_pages(database, 1)
-    log = Path(f"{database._path}-wal")
+    log = Path(f"{database.path}-wal")
     before = log.stat().st_size
     await database.try_writing()
     assert log.stat().st_size > before

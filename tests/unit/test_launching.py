@@ -100,7 +100,8 @@ def test_the_environment_is_ours_and_holds_no_key() -> None:
 
 def test_where_the_session_is_gone_claude_is_told_what_it_had_heard_and_what_the_task_began_with() -> None:
     first, heard, fresh = trigger(1, acknowledged=True), trigger(2, acknowledged=True), trigger(3)
-    told = anew(run(launch=2), first, [heard, fresh], ["You asked: which?\nanna answers: this"], before=True)
+    answer = Message("answer", "You asked: which?\nanna answers: this")
+    told = anew(run(launch=2), first, [heard, fresh], [answer], before=True)
     assert [one.text for one in told] == [
         "wish 1",
         "wish 2",

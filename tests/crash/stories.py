@@ -1,10 +1,12 @@
 """What people do in a trial, and what must have come of it on the other side, whatever fell meanwhile."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from app.demo.github import bare, pulls
 from app.demo.github.model import Issue
+from app.demo.replies import Use
 from tests.fakes.house import BOT, House, commits, done, waits
 from tests.fakes.slack import words
 
@@ -24,9 +26,8 @@ class Story:
 
 
 async def _one_issue(it: House) -> None:
-    issue = await it.ask(
-        "Write it down", [commits("a.txt")], [commits("b.txt", message="And more")], [done("Written.")]
-    )
+    turns = [[commits("a.txt")], [commits("b.txt")], [_mends("a.txt", "b.txt")], *[[done("Written.")]] * 4]
+    issue = await it.ask("Write it down", *turns)
     await it.says(issue, "Done", seconds=PATIENCE)
     (pull,) = it.pulls(issue)
     await it.says(pull, "Done", seconds=PATIENCE)
@@ -54,7 +55,7 @@ async def _steered_and_stopped(it: House) -> None:
     said = await it.world.act("bob").comment(pull, "/claude mind the shell")
     await it.until(lambda: _answers_to(pull, said.id), PATIENCE)
     it.let_go()
-    await it.until(lambda: _heard(it) and it.model.requests[-1].turn == 2, PATIENCE)
+    await it.until(lambda: _heard(it) and it.model.requests[-1].turn >= 2, PATIENCE)
     said = await it.world.act("alice").comment(issue, "/claude stop")
     await it.until(lambda: _answers_to(issue, said.id), PATIENCE)
     await it.says(issue, "Stopped by alice", seconds=PATIENCE)
@@ -65,7 +66,8 @@ async def _heard_once(it: House, cut: bool) -> None:
     await it.until(lambda: "Stopped by alice" in it.status(pull))
     assert pull.pull is not None
     assert pull.pull.draft
-    assert it.git("diff", "--name-only", f"main...{_branch(pull)}").split() == ["a.txt", "b.txt"]
+    changed = it.git("diff", "--name-only", f"main...{_branch(pull)}").split()
+    assert set(changed) <= {"a.txt", "b.txt"} if cut else changed == ["a.txt", "b.txt"], changed
     assert len(it.answers(issue)) == len(it.answers(pull)) == 1
     assert _heard(it) >= 1 if cut else _heard(it) == 1
     reacted = [one.reactions for place in (issue, pull) for one in place.comments if one.user.login != BOT]
@@ -78,7 +80,8 @@ def _heard(it: House) -> int:
 
 
 async def _merged_and_asked_again(it: House) -> None:
-    issue = await it.ask("Do it twice", [commits("a.txt")], [done("Once.")], [commits("c.txt")], [done("Twice.")])
+    once, twice = [[commits("a.txt")], [_mends("a.txt")], [done("Once.")]], [[commits("c.txt")], [_mends("c.txt")]]
+    issue = await it.ask("Do it twice", *once, *twice, *[[done("Twice.")]] * 4)
     await it.says(issue, "Done", seconds=PATIENCE)
     (pull,) = it.pulls(issue)
     await it.says(pull, "Done", seconds=PATIENCE)
@@ -87,7 +90,10 @@ async def _merged_and_asked_again(it: House) -> None:
     alice = it.world.act("alice")
     await alice.reopen(issue)
     await alice.unlabel(issue, "claude")
-    await alice.label(issue, "claude")
+    await it.heard()
+    with _nobody_listens(it):
+        await alice.label(issue, "claude")
+        await it.world.settled()
     await it.until(lambda: len(it.pulls(issue)) == 2, PATIENCE)
     await it.says(it.pulls(issue)[1], "Done", seconds=PATIENCE)
 
@@ -102,7 +108,8 @@ async def _two_pull_requests(it: House, cut: bool) -> None:
 
 
 async def _built_upon(it: House) -> None:
-    issue = await it.ask("Share the work", [commits("a.txt")], [done("Mine.")], [commits("c.txt")], [done("Ours.")])
+    mine, ours = [[commits("a.txt")], [_mends("a.txt")], [done("Mine.")]], [[commits("c.txt")], [_mends("c.txt")]]
+    issue = await it.ask("Share the work", *mine, *ours, *[[done("Ours.")]] * 4)
     await it.says(issue, "Done", seconds=PATIENCE)
     (pull,) = it.pulls(issue)
     await it.says(pull, "Done", seconds=PATIENCE)
@@ -130,6 +137,22 @@ STORIES = (
     Story("built upon", _built_upon, _both_are_there),
     Story("merged and asked again", _merged_and_asked_again, _two_pull_requests),
 )
+
+
+@contextmanager
+def _nobody_listens(it: House) -> Iterator[None]:
+    """What GitHub has to tell reaches nobody: it has to be found."""
+    app, nowhere = it.world.apps[it.app_id], "http://127.0.0.1:9/webhooks/github"
+    there, app.hook_url = app.hook_url, nowhere
+    yield
+    if app.hook_url == nowhere:
+        app.hook_url = there
+
+
+def _mends(*paths: str) -> Use:
+    """What an agent does that was cut off: it looks what is missing. Mostly nothing is."""
+    write = "printf 'Something new\\n' > $f && git add $f && git commit -q -m \"Write $f\""
+    return Use("Bash", {"command": f"for f in {' '.join(paths)}; do [ -e $f ] || {{ {write}; }}; done"})
 
 
 async def _is_delivered(it: House, pull: Issue, files: list[str], summary: str, cut: bool) -> None:

@@ -11,24 +11,45 @@ from tests.crash.recording import Recording, story_past
 from tests.crash.trial import trial
 from tests.figures import Figure
 
-# No story passes these; what shows that they may be cut off is named here, and must be there.
+# No story passes these. Each is cut off, or fails, in a test of its own, where the whole is not at stake.
+INTEGRATION, ACCEPTANCE = "tests/integration", "tests/acceptance"
 ELSEWHERE = {
-    "commit.replay": "tests/integration/test_inbox.py",
-    "commit.rename": "tests/integration/test_our_pull_request.py",
-    "commit.trial": "changes nothing: it is how readiness is asked",
-    "file.session-aside": "tests/integration/test_supervisor.py",
-    "file.remove-workspace": "tests/integration/test_workspace.py",
-    "file.workspace-home": "tests/integration/test_workspace.py",
-    "tmux.show": "tests/integration/test_leftovers.py",
-    "process.end-by-force": "tests/integration/test_leftovers.py",
-    "git.unpin": "tests/integration/test_workspace.py",
-    "http.pull-request-without-draft": "tests/integration/test_our_pull_request.py",
+    **dict.fromkeys(
+        ("file.backup", "file.restoring", "file.restore-leftover", "file.restore-bundle", "file.restored"),
+        f"{INTEGRATION}/test_backup.py",
+    ),
+    **dict.fromkeys(("file.move-aside", "file.put-in-place"), f"{INTEGRATION}/test_backup.py"),
+    "commit.looked-first": f"{INTEGRATION}/test_looking_first.py",
+    **dict.fromkeys(("file.panic", "file.resume-all", "process.kill-agent"), f"{INTEGRATION}/test_panic.py"),
+    **dict.fromkeys(("file.sweep", "file.set-aside", "file.mirror-aside"), f"{INTEGRATION}/test_sweeping.py"),
+    **dict.fromkeys(
+        ("commit.at-rest", "commit.repository-at-rest", "commit.forget-deliveries"), f"{INTEGRATION}/test_sweeping.py"
+    ),
+    **dict.fromkeys(
+        ("file.keep-before-migrating", "file.remove-half-copy", "file.remove-old-copy"),
+        f"{INTEGRATION}/test_migrating.py",
+    ),
+    "file.keep-damaged": f"{ACCEPTANCE}/test_refused_databases.py",
+    **dict.fromkeys(("file.exit-into-reserve", "file.remove-half-written"), f"{INTEGRATION}/test_full_spool.py"),
+    **dict.fromkeys(("file.github-writes", "file.github-writes-shortened"), "tests/unit/test_github_lane.py"),
+    "commit.replay": f"{INTEGRATION}/test_inbox.py",
+    "commit.rename": f"{INTEGRATION}/test_reconciling.py",
+    "file.session-aside": f"{INTEGRATION}/test_supervisor.py",
+    **dict.fromkeys(("file.remove-workspace", "file.workspace-home"), f"{INTEGRATION}/test_workspace.py"),
+    "git.unpin": f"{INTEGRATION}/test_workspace.py",
+    **dict.fromkeys(("tmux.show", "process.end-by-force"), f"{INTEGRATION}/test_leftovers.py"),
+    "http.pull-request-without-draft": f"{INTEGRATION}/test_our_pull_request.py",
 }
 POINTS = source.points()
 OTHER_WAYS: list[tuple[str, Action]] = [
     (point, action) for point in POINTS if point.partition("/")[0] not in ELSEWHERE for action in ("raise", "freeze")
 ]
 SAMPLE = random.Random(20261125).sample(OTHER_WAYS, 8)
+
+
+def test_what_no_story_passes_has_a_test_of_its_own() -> None:
+    assert set(ELSEWHERE) <= set(source.effects())
+    assert [path for path in ELSEWHERE.values() if not (source.ROOT / path).is_file()] == []
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.demo.github import webhooks
 from tests.crash.plan import DIRECTORY, Plan, Strike
 from tests.crash.stories import Story
 from tests.fakes.house import BOT, House, Service, Start, house
@@ -42,7 +41,7 @@ async def trial(
     with tempfile.TemporaryDirectory(prefix="cco-plan-") as scratch:
         plan = Plan(Path(scratch, "plan"))
         plan.write(strikes)
-        environ = {DIRECTORY: str(plan.directory)}
+        environ = {DIRECTORY: str(plan.directory), "CCO_RECONCILE_SECONDS": "1"}
         async with house(
             slack=True, separate=True, starting=start, started=False, watched=False, contracts=False, environ=environ
         ) as it:
@@ -76,23 +75,12 @@ async def _guard(it: House, plan: Plan) -> None:
     """Somebody who starts the service whenever it is gone, and ends what hangs: systemd, with a watchdog."""
     while True:
         assert len(it.services) <= RESTARTS_AT_MOST, f"it does not stay up:\n{it.told()}"
-        service = it.spawn()
+        service, is_known = it.spawn(), False
         while service.process.poll() is None:
-            if service.base_url:
-                it.world.apps[it.app_id].hook_url = f"{service.base_url}/webhooks/github"
-                _redeliver(it)
+            if service.base_url and not is_known:
+                is_known, it.world.apps[it.app_id].hook_url = True, f"{service.base_url}/webhooks/github"
             _end_what_hangs(it, plan, service)
             await asyncio.sleep(LOOK_SECONDS)
-
-
-def _redeliver(it: House) -> None:
-    """Whoever looks after GitHub's list of failed deliveries."""
-    if it.world.pending:
-        return
-    arrived = {one.guid for one in it.world.deliveries.values() if one.status_code in range(200, 300)}
-    missing = {one.guid: one for one in it.world.deliveries.values() if one.guid not in arrived}
-    for delivery in missing.values():
-        webhooks.redeliver(it.world, delivery)
 
 
 def _end_what_hangs(it: House, plan: Plan, service: Service) -> None:
@@ -136,5 +124,3 @@ def _each_agent_started_once(it: House) -> None:
 def _no_directory_is_left(it: House) -> None:
     assert all(path.name.isdecimal() for path in (it.home / "tasks").iterdir())
     assert not [path for path in (it.home / "mirrors").iterdir() if path.name.startswith(".")]
-    for spool in (it.home / "tasks").glob("*/runs/*/launches/*"):
-        assert not list(spool.rglob(".*")), spool

@@ -184,12 +184,13 @@ class House:
     async def heard(self) -> None:
         """Wait until the service has handled everything that GitHub told it."""
         await self.world.settled()
-        url = str(self.world.apps[self.app_id].hook_url).replace("/webhooks/github", "/metrics")
         async with aiohttp.ClientSession() as http:
             while True:
-                async with http.get(url) as answer:
-                    if "\ncco_inbox_depth 0.0\n" in await answer.text():
-                        return
+                url = str(self.world.apps[self.app_id].hook_url).replace("/webhooks/github", "/metrics")
+                with suppress(aiohttp.ClientError):  # it may be on its way up again
+                    async with http.get(url) as answer:
+                        if "\ncco_inbox_depth 0.0\n" in await answer.text():
+                            return
                 await asyncio.sleep(0.03)
 
     async def get(self, path: str) -> tuple[int, str]:

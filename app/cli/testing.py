@@ -23,7 +23,7 @@ import app
 ROOT = Path(app.__file__).resolve().parents[1]
 PACKAGES = ("app", "handlers", "runner")
 LEAST_COVERAGE = 90
-WORKERS = 2
+WORKERS = 4
 
 # A developer's own settings and keys, and the tmux and git they stand in, are nothing for the tests to meet.
 KEPT_FROM_TESTS = ("CCO_", "ANTHROPIC_", "CLAUDE_", "GIT_", "TMUX", "COVERAGE_", "PYTEST_")

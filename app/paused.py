@@ -25,12 +25,9 @@ async def why(store: Store) -> str | None:
 
 async def watch(store: Store) -> None:
     """Until cancelled. Others make the file and take it away; whoever reads the store is woken by either."""
-    was = False
     while True:
-        if store.paused != was:
-            was = store.paused
-            logger.warning(SENTENCE if was else "everything goes on, after `cco resume-all`")
-            store.feed.ring()
+        if store.look_at_pause():
+            logger.warning(SENTENCE if store.paused else "everything goes on, after `cco resume-all`")
         await asyncio.sleep(LOOK.total_seconds())
 
 

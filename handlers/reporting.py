@@ -67,10 +67,11 @@ class _Memory:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """How far a reporter has looked: the last event, and when those in line are looked at next."""
+    """How far a reporter has looked: the last event, when those in line are looked at next, and the pauses."""
 
     event: int
     line: datetime
+    pauses: int
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class Reporting:
                 group.create_task(self._keep(reporter), name=f"reporter {reporter.name}")
 
     async def _keep(self, reporter: Reporter) -> None:
-        seen = _Seen(await self.store.last_event(), self.now())
+        seen = _Seen(await self.store.last_event(), self.now(), self.store.pauses)
         known = {task_id: _Memory(self.now()) for task_id in await self.store.unsaid(reporter.name)}
         bell = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -137,10 +138,12 @@ class Reporting:
     async def _note_changes(self, reporter: Reporter, seen: _Seen, known: dict[TaskId, _Memory]) -> _Seen:
         """Tasks with new events are looked at now, and those in line a little later: they may have moved up."""
         changed: set[TaskId] = set()
-        event, line, now = seen.event, seen.line, self.now()
+        event, line, now, pauses = seen.event, seen.line, self.now(), self.store.pauses
         while events := await self.store.events(after=event):
             changed.update(one.task_id for one in events)
             event = events[-1].id
+        if pauses != seen.pauses:
+            changed.update(run.task_id for run in await self.store.active_runs())
         for task_id in changed:
             memory = known.setdefault(task_id, _Memory(None))
             memory.is_changed = True
@@ -151,7 +154,7 @@ class Reporting:
             for task_id in await self.store.in_line(reporter.name):
                 memory = known.setdefault(task_id, _Memory(None))
                 memory.due = memory.due or line
-        return _Seen(event, line)
+        return _Seen(event, line, pauses)
 
     async def _hurry(self, task_id: TaskId, memory: _Memory) -> None:
         """What waits in line as an edit is news by now: let it line up as that."""

@@ -96,6 +96,8 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._home = database.path.parent
+        self._pause_was_seen = self._was_paused = False
+        self.pauses = 0  # how often one began or ended, as far as we saw
         self.keep_looking_for_damage = database.keep_looking
         self.deliveries = Deliveries(database)
         self.feed = Feed()
@@ -286,7 +288,22 @@ class Store:
     @property
     def paused(self) -> bool:
         """Whether nothing may start: `cco panic` was said, and `cco resume-all` not yet."""
-        return panic.is_on(self._home)
+        on = panic.is_on(self._home)
+        self._pause_was_seen |= on
+        return on
+
+    def look_at_pause(self) -> bool:
+        """Whether a pause began or ended since the last look; readers are woken then.
+
+        One that was over between two looks counts as well, if anyone saw it: they hold back until they are told.
+        """
+        was, self._pause_was_seen = self._pause_was_seen, False
+        if self.paused == self._was_paused and was == self._was_paused:
+            return False
+        self._was_paused = self.paused
+        self.pauses += 1
+        self.feed.ring()
+        return True
 
     async def task(self, task_id: TaskId) -> Task:
         """KeyError if there is none."""

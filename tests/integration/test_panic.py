@@ -12,6 +12,7 @@ from app.demo.model import Model, Script, running
 from app.demo.replies import Say, Use
 from runner import panic, spool
 from runner.spool import Cause
+from runner.store import open_store
 from runner.tmux import Tmux
 from tests.integration import launches
 from tests.integration.launches import Launch, Task
@@ -127,3 +128,20 @@ def test_pausing_twice_and_lifting_twice_is_fine(tmp_path: Path) -> None:
     assert panic.lift(tmp_path)
     assert not panic.lift(tmp_path)
     assert not panic.is_on(tmp_path)
+
+
+async def test_a_pause_that_was_over_before_anyone_looked_is_noticed_if_it_held_anything_back(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "cco.db") as store:
+        assert not store.look_at_pause()
+        panic.begin(tmp_path)
+        assert store.paused  # somebody holds back because of it
+        panic.lift(tmp_path)
+        assert store.look_at_pause()
+        assert not store.look_at_pause()
+
+        panic.begin(tmp_path)
+        assert store.look_at_pause()
+        assert not store.look_at_pause()
+        panic.lift(tmp_path)
+        assert store.look_at_pause()
+        assert not store.look_at_pause()

@@ -40,7 +40,7 @@ async def panic(it: House) -> tuple[dict[str, Any], float]:
     await it.until(lambda: command.done() or not (it.agents() or supervisors(it)))
     took = time.monotonic() - begun
     said = json.loads(await command)
-    assert it.agents() == supervisors(it) == []
+    await it.until(lambda: it.agents() == supervisors(it) == [], 5)  # one that was just starting ends by itself
     return said, took
 
 

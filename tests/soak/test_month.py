@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -252,7 +253,7 @@ class Month:
             while time.monotonic() < end:
                 async with http.get(url) as answer:
                     said = await answer.text()
-                at_work = any(f'cco_runs{{state="{state}"}}' in said for state in AT_WORK)
+                at_work = any(re.search(rf'^cco_runs{{state="{state}"}} [^0]', said, re.MULTILINE) for state in AT_WORK)
                 if not at_work and len(self.it.world.ledger) == seen:
                     return
                 seen = len(self.it.world.ledger)

@@ -49,7 +49,9 @@ async def _one_of_everything(it: House, cut: bool) -> None:
 
 
 async def _steered_and_stopped(it: House) -> None:
-    issue = await it.ask("Listen to me", [commits("a.txt"), waits()], [commits("b.txt")], [waits("end")], [done()])
+    # What is said late is heard between two short commands, and not behind one that never ends.
+    goes_on = Use("Bash", {"command": "sleep 0.3"})
+    issue = await it.ask("Listen to me", [commits("a.txt"), waits()], [commits("b.txt")], *[[goes_on]] * 300, [done()])
     await it.until(lambda: it.pulls(issue), PATIENCE)
     (pull,) = it.pulls(issue)
     said = await it.world.act("bob").comment(pull, "/claude mind the shell")

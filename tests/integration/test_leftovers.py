@@ -108,7 +108,11 @@ async def test_a_supervisor_that_was_frozen_takes_its_own_absence_for_nobodys_si
         await launch.tool("Bash")
         pid = spool.holder(launch.directory)
         assert pid is not None
-        subprocess.run(["tmux", "-S", "t.sock", "kill-server"], check=True)  # tmux wakes what is frozen in its panes
+        # tmux wakes what is frozen in its panes, and the kernel once more when it is gone.
+        asked = ["tmux", "-S", "t.sock", "display-message", "-p", "#{pid}"]
+        server = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+        subprocess.run(["tmux", "-S", "t.sock", "kill-server"], check=True)
+        await launch.until(lambda: not Path(f"/proc/{server}").exists())
         os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(7)
         assert spool.is_alive(launch.directory)

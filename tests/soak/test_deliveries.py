@@ -20,7 +20,7 @@ from tests.soak.postman import Postman, failed
 SERVICE = program("-m", "tests.soak.service")
 SETTLED_SECONDS = 60.0
 # One run holds the only slot; what no webhook told is looked for often.
-ENVIRON = {"CCO_MAX_RUNS": "1", "CCO_RECONCILE_SECONDS": "10"}
+ENVIRON = {"CCO_MAX_RUNS": "1", "CCO_RECONCILE_SECONDS": "5"}
 
 
 async def test_some_hundred_deliveries_and_two_kills_lose_and_double_nothing(figure: Figure) -> None:

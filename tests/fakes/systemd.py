@@ -99,7 +99,10 @@ def systemd(shared: Path, units: Mapping[str, str]) -> Iterator[Systemd]:
             preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())),  # noqa: PLW1509  one thread
         )
         try:
-            yield _up(process)
+            up = _up(process)
+            if up.run("sh", "-c", f"test -x {sys.executable} && echo seen || echo hidden") != "seen":
+                pytest.skip(f"the checkout cannot be seen from inside: {sys.executable}")
+            yield up
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()

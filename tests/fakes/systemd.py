@@ -39,6 +39,9 @@ echo "cco:x:$4:" >>"$root/etc/group"
 for reached in $5; do chmod a+rx "$root$reached"; done
 rm -rf "$root/etc/systemd/system"
 cp -r "$units" "$root/etc/systemd/system"
+for harm in tmp.mount systemd-tmpfiles-setup.service; do  # either would empty /tmp, where the checkout may be
+    ln -s /dev/null "$root/etc/systemd/system/$harm"
+done
 cd "$root"
 mkdir -p .before
 pivot_root . .before
@@ -99,10 +102,7 @@ def systemd(shared: Path, units: Mapping[str, str]) -> Iterator[Systemd]:
             preexec_fn=lambda: (group / "cgroup.procs").write_text(str(os.getpid())),  # noqa: PLW1509  one thread
         )
         try:
-            up = _up(process)
-            if up.run("sh", "-c", f"test -x {sys.executable} && echo seen || echo hidden") != "seen":
-                pytest.skip(f"the checkout cannot be seen from inside: {sys.executable}")
-            yield up
+            yield _up(process)
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()

@@ -136,7 +136,10 @@ class Crowd:
         listed = Counter(str(task["subject"]["key"]).rpartition("#")[2] for task in tasks)
         for issue in self.issues:
             number = issue.number
-            wanted = number in self.asked - self.withdrawn
+            # Edited before anybody could see what was asked for: then it is said, once, that it has to be asked again.
+            again = sum("edited after I was asked" in body for body in self._said(issue))
+            one_of(f"#{number} request to ask again", again, 0)
+            wanted = number in self.asked - self.withdrawn and not again
             maybe = number in self.asked
             seen = [one for one in issue.reactions if one.user.login == BOT]
             one_of(f"#{number} task", listed[f"{number}"], int(wanted))

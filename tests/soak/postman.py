@@ -5,11 +5,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.demo.github import World, webhooks
+from app.demo.github import World
 from app.demo.github.model import HookDelivery
 from tests.fakes.house import House
-
-A_FEW = 32  # webhooks that are asked for again at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +78,3 @@ def failed(world: World) -> list[HookDelivery]:
     """The last attempt of every webhook that was never acknowledged, as GitHub's list of deliveries has it."""
     heard = {one.guid for one in world.deliveries.values() if one.status_code == 202}
     return list({one.guid: one for one in world.deliveries.values() if one.guid not in heard}.values())
-
-
-async def deliver_again(world: World) -> int:
-    """Have GitHub deliver again what failed, as the service's own reconciliation is to ask for; gives how many.
-
-    This stands in for that reconciliation, and goes when it is there.
-    """
-    again = failed(world)
-    for start in range(0, len(again), A_FEW):
-        for delivery in again[start : start + A_FEW]:
-            webhooks.redeliver(world, delivery)
-        await world.settled()
-    return len(again)

@@ -16,7 +16,7 @@ import orjson
 from app.finds import Finds
 from app.github import GitHub
 from app.inbox import Inbox
-from app.redelivering import Redelivering
+from app.redelivering import MOST_AT_ONCE, Redelivering
 from handlers import reconciling
 from handlers.desk import Desk, House
 from handlers.differences import Begin, End, Follow, Step
@@ -83,6 +83,8 @@ class Reconciler:
             if asked:
                 await asyncio.sleep(min(1.0, self._every.total_seconds() / 5))
                 await self._drained()  # what comes of it need not be looked for
+            if asked == MOST_AT_ONCE:
+                continue  # there is more of it: that comes before the long look
             if number % 5 == 0:
                 await self._isolated(self.round(begun))
             number += 1

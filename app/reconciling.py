@@ -71,7 +71,7 @@ class Reconciler:
 
     async def run(self, listening: asyncio.Event) -> None:
         """Until cancelled: a round at the start, then one every so often, and the delivery list five times as often."""
-        begun = await self._begun()
+        begun = await self._begun(self._now())
         await listening.wait()  # what is asked for again must find us
         number = 0
         while True:
@@ -253,11 +253,12 @@ class Reconciler:
     async def _put(self, event: str, guid: str, body: Mapping[str, Any]) -> bool:
         return await self._inbox.put(Delivery("github", HOOK, guid, event, orjson.dumps(body), self._now()))
 
-    async def _begun(self) -> datetime:
+    async def _begun(self, now: datetime) -> datetime:
         """When this CCO_HOME first heard of GitHub. What was said before is not ours to answer; a label is."""
         begun = await self._store.mark(BEGUN)
         if begun is None:
-            begun = await self._store.deliveries.latest() or self._now()
+            # GitHub's times are whole seconds; and what came since we are here tells nothing of before.
+            begun = min(await self._store.deliveries.latest() or now, now).replace(microsecond=0)
             await self._store.set_mark(BEGUN, begun)
         return begun
 

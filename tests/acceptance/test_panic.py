@@ -24,6 +24,7 @@ async def cco(it: House, *arguments: str, code: int = 0) -> str:
     environ = {**it.environ, "PYTHONPATH": str(Path(settings.__file__).parents[1])}
     environ["CCO_PORT"] = address(it).rpartition(":")[2]
     argv = (sys.executable, "-m", "app", *arguments)
+    environ |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     said = await asyncio.to_thread(subprocess.run, argv, env=environ, capture_output=True, text=True, check=False)
     assert said.returncode == code, said.stdout + said.stderr
     return said.stdout + said.stderr

@@ -144,7 +144,7 @@ class Carrier:
         answers = history.answers_unheard(events)
         worked = history.worked(events, self._means.now())
         triggers = await self._store.triggers(run.id)
-        first, *_ = await self._store.triggers((await self._store.view(task.id)).runs[0].id)
+        first = await self._store.first_wish(task.id)
         before = any(isinstance(one.event, AgentStarted) for one in await self._store.events(task_id=task.id, limit=-1))
         spec = launching.spec(
             rules,

@@ -17,7 +17,8 @@ from app.demo import model, story
 from app.demo.github import World, running
 from app.demo.github.model import Permission, Repository
 from app.demo.telling import Teller
-from app.services import CannotServe, Services, open_services
+from app.opening import CannotServe
+from app.services import Services, open_services
 from runner import confinement
 from runner.publishing import remote_of
 from runner.tasks import Outcome, TaskId

@@ -59,7 +59,7 @@ MUTANTS = (
     ),
     Mutant(
         "the lock on CCO_HOME is shared",
-        "app/services.py",
+        "app/opening.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         "            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)\n",
         "tests/acceptance/test_restarts.py::test_a_service_that_is_told_to_end_ends_soon_and_the_next_one_takes_over",

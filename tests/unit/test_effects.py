@@ -65,7 +65,7 @@ UNNAMED = {
     "app/inbox.py:_commit": "commit.put",
     "app/reconciling.py:_put": "commit.put",
     "handlers/gathering.py:as_it_stood": "asks: a query of GraphQL",
-    "app/services.py:_rules": "an empty directory",
+    "app/rules.py:rules_of": "an empty directory",
     "app/settings.py:make_home": "an empty directory",
     "app/setup.py:_convert": "a code is worth something once: a person is there, and begins again",
 }

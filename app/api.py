@@ -81,7 +81,7 @@ class Api:
         )
         shown = views[:limit]
         more = shown[-1].task.id if len(views) > limit else None
-        page = {"tasks": [task_json(view) for view in shown], "next": more, "paused": self._store.paused}
+        page = {"tasks": [task_json(view) for view in shown], "next": more, "paused": self._store.pause.on}
         return web.json_response(page, dumps=dumps)
 
     async def task(self, request: web.Request) -> web.Response:

@@ -61,7 +61,7 @@ class Deeds:
             desk, payload, issue, datetime.now(UTC), OPERATOR, TriggerKind.command, _new_wish(), by_our_clock=True
         )
         if (labelled := seen.standing.labelled) is not None:  # this is what it asked for, too
-            await self._store.answer_labelling(submission.task.subject.identity, labelled.labelling)
+            await self._store.marks.answer(submission.task.subject.identity, labelled.labelling)
         return submission.task.id
 
     async def retry(self, task: Task, text: str, actor: Actor) -> None:

@@ -9,7 +9,7 @@ import gidgethub
 
 from handlers.looking_first import LookFirst
 from runner.errors import TryLater
-from runner.store import Restored
+from runner.marks import Restored
 
 logger = logging.getLogger(__name__)
 

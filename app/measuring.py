@@ -47,7 +47,7 @@ def add_sources(
         }
 
     async def runs() -> Numbers:
-        states, waits = await store.counts(), await store.waits()
+        states, waits = await store.tallies.states(), await store.tallies.waits()
         return {
             "cco_runs": {one.value: float(states.get(one, 0)) for one in RunState if one.is_active},
             "cco_runs_waiting": {one.value: float(waits.get(one, 0)) for one in WaitingFor},

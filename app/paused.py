@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 async def why(store: Store) -> str | None:
     """For /readyz."""
-    return SENTENCE if store.paused else None
+    return SENTENCE if store.pause.on else None
 
 
 async def watch(store: Store) -> None:
     """Until cancelled. Others make the file and take it away; whoever reads the store is woken by either."""
     while True:
-        if store.look_at_pause():
-            logger.warning(SENTENCE if store.paused else "everything goes on, after `cco resume-all`")
+        if store.pause.look():
+            logger.warning(SENTENCE if store.pause.on else "everything goes on, after `cco resume-all`")
         await asyncio.sleep(LOOK.total_seconds())
 
 
@@ -35,7 +35,7 @@ def unless_paused(store: Store, deed: Callable[P, Awaitable[T]]) -> Callable[P, 
     """The same deed, refused while everything is paused."""
 
     async def done(*arguments: P.args, **named: P.kwargs) -> T:
-        if store.paused:
+        if store.pause.on:
             raise Refusal("Everything is paused, by `cco panic`. To go on, first say `cco resume-all` on the machine.")
         return await deed(*arguments, **named)
 

@@ -75,7 +75,7 @@ class Reconciler:
         await listening.wait()  # what is asked for again must find us
         number = 0
         while True:
-            if self._store.paused:  # what would be delivered again is not taken now
+            if self._store.pause.on:  # what would be delivered again is not taken now
                 await asyncio.sleep(min(1.0, self._every.total_seconds() / 5))
                 continue
             await self._drained()
@@ -183,7 +183,7 @@ class Reconciler:
 
     async def _commands(self, desk: Desk, payload: Mapping[str, Any], repository: Repository, begun: datetime) -> None:
         """Comments with a command that nobody answered, since we last looked; the mark stops before one that waits."""
-        mark = await self._store.mark(mark_of(repository)) or begun
+        mark = await self._store.marks.at(mark_of(repository)) or begun
         reached, waits = mark, False
         url = f"/repos/{repository.full_name}/issues/comments?sort=updated&direction=asc&per_page=100"
         async for comment in desk.gh.getiter(f"{url}&since={_text(mark)}"):
@@ -195,8 +195,8 @@ class Reconciler:
                     await self._command(desk, payload, repository, number, comment)
             if not waits:
                 reached = max(reached, when(comment["updated_at"]))
-        if reached != mark or await self._store.mark(mark_of(repository)) is None:
-            await self._store.set_mark(mark_of(repository), reached)
+        if reached != mark or await self._store.marks.at(mark_of(repository)) is None:
+            await self._store.marks.reached(mark_of(repository), reached)
 
     async def _command(
         self, desk: Desk, payload: Mapping[str, Any], repository: Repository, number: int, comment: Mapping[str, Any]
@@ -255,11 +255,11 @@ class Reconciler:
 
     async def _begun(self, now: datetime) -> datetime:
         """When this CCO_HOME first heard of GitHub. What was said before is not ours to answer; a label is."""
-        begun = await self._store.mark(BEGUN)
+        begun = await self._store.marks.at(BEGUN)
         if begun is None:
             # GitHub's times are whole seconds; and what came since we are here tells nothing of before.
             begun = min(await self._store.deliveries.latest() or now, now).replace(microsecond=0)
-            await self._store.set_mark(BEGUN, begun)
+            await self._store.marks.reached(BEGUN, begun)
         return begun
 
     async def _drained(self) -> None:

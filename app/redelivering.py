@@ -88,7 +88,7 @@ class Redelivering:
 
     async def round(self, now: datetime, begun: datetime) -> int:
         """Ask for what is missing, as far as it is due; gives how many. Nothing from before `begun` is ours to do."""
-        mark = await self._store.mark(MARK) or begun
+        mark = await self._store.marks.at(MARK) or begun
         items = await self._items(max(mark - OVERLAP, now - KEPT))
         forgotten = await self._forgotten()
         missing = [
@@ -107,12 +107,12 @@ class Redelivering:
         newest = max((when(item["delivered_at"]) for item in items), default=mark)
         reached = min((one.first_at for one in wanted), default=newest)
         if reached != mark:
-            await self._store.set_mark(MARK, reached)
+            await self._store.marks.reached(MARK, reached)
         return len(due)
 
     async def _forgotten(self) -> Callable[[datetime], bool]:
         """Whether we took a delivery of then in a life that the database, restored from a backup, knows nothing of."""
-        restored = await self._store.restored()
+        restored = await self._store.marks.restored()
         if restored is None:
             return lambda _: False
         return lambda at: restored.made_at - OVERLAP <= at <= restored.restored_at

@@ -56,11 +56,12 @@ from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.engine import Engine
 from runner.launching import Rules
+from runner.marks import Restored
 from runner.means import Means
 from runner.mirror import Mirrors
 from runner.publishing import Publisher
 from runner.secrets import Keyring
-from runner.store import Restored, Store
+from runner.store import Store
 from runner.tasks import Actor
 from runner.tmux import Tmux
 
@@ -135,7 +136,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         stack.enter_context(logs.writing(settings.log.format, settings.log.level, keyring.redact))
         finish_restoring(home)
         store = await stack.enter_async_context(opened(home / "cco.db"))
-        restored = await store.restored()
+        restored = await store.marks.restored()
         github = await stack.enter_async_context(
             open_github(
                 settings.github,
@@ -327,7 +328,7 @@ def _server(
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
-    receiver = Receiver(secrets, inbox.put, metrics.answered, lambda: store.paused)
+    receiver = Receiver(secrets, inbox.put, metrics.answered, lambda: store.pause.on)
     app.router.add_post("/webhooks/github", receiver.receive_github)
     held = partial(paused.unless_paused, store)
     offered = api.Deeds(

@@ -4,7 +4,8 @@ from handlers.commands import Verb
 from handlers.messages import headline, question, what_to_do
 from handlers.rewriting import code
 from handlers.sanitize import neutralise_line
-from runner.store import Submission, Submitted
+from runner.store import Submission
+from runner.submitting import Submitted
 from runner.tasks import RunState, WaitingFor
 from runner.view import TaskView
 

@@ -89,7 +89,7 @@ async def said_before(desk: Desk, spoken: Spoken, comment_id: int | None = None)
 
     Their webhooks are late, or will never come. `comment_id` is what is heard now, where that is such a comment.
     """
-    since = await desk.store.mark(mark_of(spoken.repository))
+    since = await desk.store.marks.at(mark_of(spoken.repository))
     if since is None:
         return []
     before: dict[int, Spoken] = {}

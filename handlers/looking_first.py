@@ -78,7 +78,7 @@ class LookFirst:
             if (told.run == run.id and not self.has_traces(run)) or not known:
                 logger.info("run %s ended after the backup was made: %s", run.id, told.outcome)
                 await self._settle(task, run, told.outcome)
-        await self.store.looked_first()
+        await self.store.marks.looked_first()
 
     async def _settle(self, task: Task, run: Run, outcome: Outcome) -> None:
         await self.store.record(task.id, *await self._found(task), run_id=run.id)

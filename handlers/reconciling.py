@@ -107,7 +107,7 @@ async def look(desk: Desk, payload: Mapping[str, Any], number: int) -> tuple[Kno
 async def _known(desk: Desk, task: Task | None, identity: str) -> Known:
     run = await desk.store.active_run(task.id) if task else None
     asked_at = await desk.store.asked_last(run.id) if run else None
-    return Known(task, run, asked_at, await desk.store.labelling(identity))
+    return Known(task, run, asked_at, await desk.store.marks.answered(identity))
 
 
 async def _issue(desk: Desk, repository: Repository, number: int) -> dict[str, Any] | None:
@@ -184,7 +184,7 @@ async def _begin(
     identity, labelling = identity_of(repository, number), labelled.labelling
     if not policy.speaks_for_itself(labelled.by):
         logger.info("label by %s on %s: not a person", labelled.by.get("login"), issue["html_url"])
-        await desk.store.answer_labelling(identity, labelling)
+        await desk.store.marks.answer(identity, labelling)
         return
     try:
         await _begin_for(desk, payload, issue, standing, labelled, picture)
@@ -193,7 +193,7 @@ async def _begin(
         await answer_once(desk.gh, desk.house, repository, number, f"label-{labelling.number}", labelling.at, said)
         if issue["state"] != "open":
             return  # once it is open again, the label that is still there counts
-    await desk.store.answer_labelling(identity, labelling)
+    await desk.store.marks.answer(identity, labelling)
 
 
 async def _begin_for(

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from runner.errors import TryLater
-from runner.store import Receipt, Store
+from runner.receipts import Receipt
+from runner.store import Store
 from runner.tasks import TaskId
 from runner.view import TaskView
 
@@ -92,8 +93,8 @@ class Reporting:
                 group.create_task(self._keep(reporter), name=f"reporter {reporter.name}")
 
     async def _keep(self, reporter: Reporter) -> None:
-        seen = _Seen(await self.store.last_event(), self.now(), self.store.pauses)
-        known = {task_id: _Memory(self.now()) for task_id in await self.store.unsaid(reporter.name)}
+        seen = _Seen(await self.store.last_event(), self.now(), self.store.pause.count)
+        known = {task_id: _Memory(self.now()) for task_id in await self.store.receipts.unsaid(reporter.name)}
         bell = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ring(bell))
@@ -138,7 +139,7 @@ class Reporting:
     async def _note_changes(self, reporter: Reporter, seen: _Seen, known: dict[TaskId, _Memory]) -> _Seen:
         """Tasks with new events are looked at now, and those in line a little later: they may have moved up."""
         changed: set[TaskId] = set()
-        event, line, now, pauses = seen.event, seen.line, self.now(), self.store.pauses
+        event, line, now, pauses = seen.event, seen.line, self.now(), self.store.pause.count
         while events := await self.store.events(after=event):
             changed.update(one.task_id for one in events)
             event = events[-1].id
@@ -151,7 +152,7 @@ class Reporting:
                 memory.due = now
         if changed and line <= now:  # else they are looked at soon
             line = now + LINE
-            for task_id in await self.store.in_line(reporter.name):
+            for task_id in await self.store.receipts.in_line(reporter.name):
                 memory = known.setdefault(task_id, _Memory(None))
                 memory.due = memory.due or line
         return _Seen(event, line, pauses)
@@ -194,7 +195,7 @@ class Reporting:
                 async with asyncio.timeout(LONGEST_CALL.total_seconds()):
                     reference = await reporter.report(view, receipt)
                 digest = reporter.digest(view)
-                await self.store.save_receipt(Receipt(task_id, reporter.name, digest, reference, self.now()))
+                await self.store.receipts.save(Receipt(task_id, reporter.name, digest, reference, self.now()))
         except Exception as error:  # noqa: BLE001  (said in the log, and tried again; nobody else waits for it)
             self._put_off(reporter, task_id, memory, error)
         else:
@@ -205,7 +206,7 @@ class Reporting:
         view = await self.store.view(task_id)
         if not reporter.wants(view):
             return None, None
-        receipt = await self.store.receipt(task_id, reporter.name)
+        receipt = await self.store.receipts.of(task_id, reporter.name)
         return (None if receipt is not None and receipt.digest == reporter.digest(view) else view), receipt
 
     def _put_off(self, reporter: Reporter, task_id: TaskId, memory: _Memory, error: Exception) -> None:

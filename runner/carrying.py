@@ -126,7 +126,7 @@ class Carrier:
             return
         if await self._stop_at_rest(await self._store.run(run.id)):
             return
-        if self._store.paused:
+        if self._store.pause.on:
             await self._go_in_line(run)
             return
         task = await self._store.task(task.id)
@@ -279,7 +279,9 @@ class Carrier:
 
     async def _publish_so_far(self, run: Run) -> None:
         done: CommitsExported | None = None
-        while not self._store.paused and (latest := history.last_exported(await self._events(run))) and latest != done:
+        while (
+            not self._store.pause.on and (latest := history.last_exported(await self._events(run))) and latest != done
+        ):
             try:
                 with space.full_is_weather():
                     await self._means.publisher.publish(
@@ -302,7 +304,7 @@ class Carrier:
         else:
             over = LaunchEnded(run.launch, ending.cause, ending.detail, ending.worked_seconds)
         parked = ending is not None and ending.cause is spool.Cause.stopped and ending.detail == PARKED
-        paused = self._store.paused if ending is None else ending.cause is spool.Cause.paused
+        paused = self._store.pause.on if ending is None else ending.cause is spool.Cause.paused
         if run.stop_asked_by is None and (parked or (paused and run.state is RunState.waiting)):
             still = run.state is RunState.waiting and (await self._store.view(run.task_id)).asked is not None
             # Who answered in the last moment is heard all the same, by the next launch.
@@ -452,7 +454,7 @@ class Carrier:
     async def _publish(self, task: Task, run: Run) -> None:
         """The last of the work goes out, then the run ends as it was meant to."""
         async for _ in self._store.feed.listen():
-            if not self._store.paused:  # else nothing more goes out until the bell that says so
+            if not self._store.pause.on:  # else nothing more goes out until the bell that says so
                 break
         events = await self._events(run)
         outcome, reason = run.outcome or Outcome.delivered, run.reason

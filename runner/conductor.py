@@ -12,7 +12,8 @@ from runner.errors import TryLater
 from runner.events import Decided
 from runner.means import Means
 from runner.migrating import DatabaseRefused
-from runner.store import Submission, Submitted
+from runner.store import Submission
+from runner.submitting import Submitted
 from runner.tasks import Outcome, Repository, Run, RunId, RunState, Subject, TaskId, WaitingFor, Wish
 
 logger = logging.getLogger(__name__)

@@ -152,6 +152,15 @@ class Reader:
         except sqlite3.Error as error:
             raise self._database.meaning(error) from error
 
+    async def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """The same as a list; `values` are those of the question marks, or one mapping with those of the names."""
+        parameters: Any = values[0] if values and isinstance(values[0], dict) else values
+        return list(await self.execute_fetchall(sql, parameters))
+
+    async def one(self, sql: str, *values: object) -> sqlite3.Row | None:
+        """The first row, if there is one."""
+        return next(iter(await self.all(sql, *values)), None)
+
 
 @asynccontextmanager
 async def open_database(path: Path) -> AsyncIterator[Database]:

@@ -79,7 +79,7 @@ async def budget_resets(means: Means) -> datetime | None:
     """When today's budget is used up: the next midnight, UTC."""
     today = means.now().astimezone(UTC)
     budget = means.rules.day_dollars
-    if budget is None or await means.store.spent(today.date().isoformat()) < budget:
+    if budget is None or await means.store.tallies.spent(today.date().isoformat()) < budget:
         return None
     return datetime.combine(today.date() + timedelta(days=1), datetime.min.time(), UTC)
 

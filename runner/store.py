@@ -1,28 +1,29 @@
-"""Tasks, runs, triggers, events and receipts in SQLite. Every change of state and its cause are one transaction."""
+"""Tasks, runs, triggers and events in SQLite. Every change of state and its cause are one transaction."""
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 
-from runner import changes, panic
+from runner import changes, submitting
 from runner import events as happened
-from runner.database import Database, from_text, open_database, to_text
+from runner.database import Database, from_text, open_database
 from runner.deliveries import Deliveries
 from runner.errors import TryLater
 from runner.events import Event, Recorded
 from runner.feed import Feed
+from runner.marks import Marks
 from runner.migrating import DatabaseRefused
+from runner.pause import Pause
+from runner.receipts import Receipts
 from runner.rows import ACTIVE, run_of, task_of, trigger_of
+from runner.submitting import Submitted
+from runner.tallies import WITHIN, Tallies, numbers
 from runner.tasks import (
-    Labelling,
     Outcome,
     PullRequest,
     Repository,
@@ -33,7 +34,6 @@ from runner.tasks import (
     Task,
     TaskId,
     Trigger,
-    TriggerKind,
     WaitingFor,
     Wish,
 )
@@ -41,16 +41,6 @@ from runner.view import TaskView
 
 # How far our clock may be ahead of other people's.
 SKEW = timedelta(minutes=1)
-
-WITHIN = "(:within IS NULL OR tasks.host || '/' || tasks.repository_id IN (SELECT value FROM json_each(:within)))"
-
-
-class Submitted(StrEnum):
-    """What became of a wish."""
-
-    queued = "queued"  # a run was made for it
-    joined = "joined"  # it was handed to the run that is active
-    unchanged = "unchanged"  # we had it already: a redelivery, or a second label
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +50,6 @@ class Submission:
     task: Task
     run: Run
     kind: Submitted
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a reporter has said about a task, by digest, and where (`reference`: a comment id, a Slack timestamp)."""
-
-    task_id: TaskId
-    reporter: str
-    digest: str
-    reference: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """The database came out of a backup made at `made_at`. Until `looked`, its active runs are to be looked up."""
-
-    made_at: datetime
-    restored_at: datetime
-    looked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +65,14 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._home = database.path.parent
-        self._pause_was_seen = self._was_paused = False
-        self.pauses = 0  # how often one began or ended, as far as we saw
+        self._reader = database.reader
         self.keep_looking_for_damage = database.keep_looking
-        self.deliveries = Deliveries(database)
         self.feed = Feed()
+        self.deliveries = Deliveries(database)
+        self.receipts = Receipts(database)
+        self.marks = Marks(database)
+        self.tallies = Tallies(database)
+        self.pause = Pause(database.path.parent, self.feed)
 
     # Writing
 
@@ -111,39 +83,12 @@ class Store:
         task that is being worked on.
         """
         async with self._changing("commit.submit") as db:
-            row = await changes.one(
-                db, "SELECT * FROM tasks WHERE source = ? AND identity = ?", subject.source, subject.identity
-            )
-            if row:
-                task_id = TaskId(row["id"])
-                await changes.follow_rename(db, task_id, subject, repository)
-            else:
-                task_id = await changes.insert_task(db, subject, repository, branch, wish)
-            known = await changes.one(db, "SELECT run_id FROM triggers WHERE uuid = ?", wish.uuid)
-            active = await changes.one(db, f"SELECT * FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
-            if known:
-                run_id, kind = RunId(known["run_id"]), Submitted.unchanged
-            elif active and wish.kind is TriggerKind.label:
-                run_id, kind = RunId(active["id"]), Submitted.unchanged
-                if wish.labelling is not None:  # there is no trigger to know it by
-                    await changes.answer_labelling(db, subject.identity, wish.labelling)
-            elif active:
-                run_id, kind = RunId(active["id"]), Submitted.joined
-                await changes.insert_trigger(db, task_id, run_id, wish, joined=True)
-                given = happened.InstructionGiven(wish.actor.login, wish.said, wish.uuid)
-                await changes.append(db, task_id, run_id, given)
-                if active["waiting_for"] == WaitingFor.answer and wish.kind is TriggerKind.command:
-                    await changes.answer_question(db, task_id, run_id, wish)
-            else:
-                run_id = await changes.queue(db, task_id, wish.kind, wish.actor.login, wish.actor.id)
-                kind = Submitted.queued
-                await changes.gather_unheard(db, task_id, run_id, wish)
-                await changes.insert_trigger(db, task_id, run_id, wish, joined=False)
+            task_id, run_id, kind = await submitting.submit(db, subject, repository, branch, wish)
         return Submission(await self.task(task_id), await self.run(run_id), kind)
 
     async def claim(self, max_runs: int, max_starting: int) -> Run | None:
         """The next run in line goes queued (or waiting for a slot) → starting, if there is a slot for it."""
-        if self.paused:
+        if self.pause.on:
             return None
         async with self._database.transaction("commit.claim") as db:
             counts = await changes.one(
@@ -246,29 +191,6 @@ class Store:
         async with self._changing("commit.follow-pull-request") as db:
             return await changes.follow_pull_request(db, task_id, now)
 
-    async def answer_labelling(self, identity: str, labelling: Labelling) -> None:
-        """The label was answered, by a run or by a refusal, this time and all times before."""
-        async with self._database.transaction("commit.answer-labelling") as db:
-            await changes.answer_labelling(db, identity, labelling)
-
-    async def set_mark(self, name: str, at: datetime) -> None:
-        """Something outside was looked through up to then."""
-        async with self._database.transaction("commit.mark") as db:
-            await db.execute("INSERT OR REPLACE INTO marks (name, at) VALUES (?, ?)", (name, to_text(at)))
-
-    async def looked_first(self) -> None:
-        """Every run that was active in the backup was looked up; from here on we remember again."""
-        async with self._changing("commit.looked-first") as db:
-            await db.execute("UPDATE restores SET looked_at = ? WHERE looked_at IS NULL", (to_text(changes.now()),))
-
-    async def save_receipt(self, receipt: Receipt) -> None:
-        """Remember what was said. Readers are not woken: nothing happened to the task."""
-        async with self._database.transaction("commit.receipt") as db:
-            await db.execute(
-                "INSERT OR REPLACE INTO receipts (task_id, reporter, digest, reference, at) VALUES (?, ?, ?, ?, ?)",
-                (receipt.task_id, receipt.reporter, receipt.digest, receipt.reference, to_text(receipt.at)),
-            )
-
     @asynccontextmanager
     async def at_rest(self, task_id: TaskId) -> AsyncIterator[bool]:
         """Whether the task has no active run; while the block lasts it gets none, from this process or another."""
@@ -285,41 +207,21 @@ class Store:
 
     # Reading
 
-    @property
-    def paused(self) -> bool:
-        """Whether nothing may start: `cco panic` was said, and `cco resume-all` not yet."""
-        on = panic.is_on(self._home)
-        self._pause_was_seen |= on
-        return on
-
-    def look_at_pause(self) -> bool:
-        """Whether a pause began or ended since the last look; readers are woken then.
-
-        One that was over between two looks counts as well, if anyone saw it: they hold back until they are told.
-        """
-        was, self._pause_was_seen = self._pause_was_seen, False
-        if self.paused == self._was_paused and was == self._was_paused:
-            return False
-        self._was_paused = self.paused
-        self.pauses += 1
-        self.feed.ring()
-        return True
-
     async def task(self, task_id: TaskId) -> Task:
         """KeyError if there is none."""
-        row = await self._one("SELECT * FROM tasks WHERE id = ?", task_id)
+        row = await self._reader.one("SELECT * FROM tasks WHERE id = ?", task_id)
         if row is None:
             raise KeyError(f"there is no task {task_id}")
         return task_of(row)
 
     async def task_of(self, source: str, identity: str) -> Task | None:
         """The task of a subject."""
-        row = await self._one("SELECT * FROM tasks WHERE source = ? AND identity = ?", source, identity)
+        row = await self._reader.one("SELECT * FROM tasks WHERE source = ? AND identity = ?", source, identity)
         return task_of(row) if row else None
 
     async def task_of_pull_request(self, host: str, repository_id: int, number: int) -> Task | None:
         """The task whose current pull request this is."""
-        row = await self._one(
+        row = await self._reader.one(
             "SELECT * FROM tasks WHERE host = ? AND repository_id = ? AND pull_request_number = ?",
             host,
             repository_id,
@@ -329,7 +231,7 @@ class Store:
 
     async def task_of_branch(self, host: str, repository_id: int, branch: str) -> Task | None:
         """The task that works on this branch."""
-        row = await self._one(
+        row = await self._reader.one(
             "SELECT * FROM tasks WHERE host = ? AND repository_id = ? AND branch = ?", host, repository_id, branch
         )
         return task_of(row) if row else None
@@ -344,12 +246,12 @@ class Store:
     async def find(self, reference: str) -> Task | None:
         """By what people type: a task's id, `owner/repo#42` (the issue's number or the pull request's), `PROJ-7`."""
         if reference.isdecimal():
-            row = await self._one("SELECT * FROM tasks WHERE id = ?", int(reference))
+            row = await self._reader.one("SELECT * FROM tasks WHERE id = ?", int(reference))
         else:
-            row = await self._one("SELECT * FROM tasks WHERE key = ? COLLATE NOCASE ORDER BY id DESC", reference)
+            row = await self._reader.one("SELECT * FROM tasks WHERE key = ? COLLATE NOCASE ORDER BY id DESC", reference)
             repository, mark, number = reference.rpartition("#")
             if row is None and mark and number.isdecimal():
-                row = await self._one(
+                row = await self._reader.one(
                     "SELECT * FROM tasks WHERE repository = ? COLLATE NOCASE AND pull_request_number = ?",
                     repository,
                     int(number),
@@ -358,39 +260,31 @@ class Store:
 
     async def run(self, run_id: RunId) -> Run:
         """KeyError if there is none."""
-        row = await self._one("SELECT * FROM runs WHERE id = ?", run_id)
+        row = await self._reader.one("SELECT * FROM runs WHERE id = ?", run_id)
         if row is None:
             raise KeyError(f"there is no run {run_id}")
         return run_of(row)
 
     async def active_run(self, task_id: TaskId) -> Run | None:
         """The one run of a task that has not ended."""
-        row = await self._one(f"SELECT * FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
+        row = await self._reader.one(f"SELECT * FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
         return run_of(row) if row else None
 
     async def active_runs(self) -> list[Run]:
         """All that have not ended, in the order they were asked for."""
-        return [run_of(row) for row in await self._all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")]  # noqa: S608  (a constant)
+        rows = await self._reader.all(f"SELECT * FROM runs WHERE {ACTIVE} ORDER BY id")  # noqa: S608  (a constant)
+        return [run_of(row) for row in rows]
 
     async def active_tasks(self) -> list[Task]:
         """Those with a run that has not ended."""
-        rows = await self._all(
+        rows = await self._reader.all(
             f"SELECT tasks.* FROM tasks JOIN runs ON runs.task_id = tasks.id WHERE {ACTIVE} ORDER BY tasks.id"  # noqa: S608  (a constant)
         )
         return [task_of(row) for row in rows]
 
-    async def in_line(self, reporter: str) -> list[TaskId]:
-        """Tasks that this reporter has spoken of and whose run waits for a slot, the next one first."""
-        rows = await self._all(
-            "SELECT runs.task_id FROM runs JOIN receipts ON receipts.task_id = runs.task_id AND reporter = ?"  # noqa: S608  (a constant)
-            f" WHERE {changes.IN_LINE} ORDER BY runs.id",
-            reporter,
-        )
-        return [TaskId(row["task_id"]) for row in rows]
-
     async def repositories(self) -> list[Repository]:
         """Each in which there is a task, as the latest of its tasks knows it."""
-        rows = await self._all(
+        rows = await self._reader.all(
             "SELECT * FROM tasks WHERE id IN (SELECT max(id) FROM tasks GROUP BY host, repository_id) ORDER BY id DESC"
         )
         return [task_of(row).repository for row in rows]
@@ -398,67 +292,43 @@ class Store:
     async def names(self, host: str) -> dict[int, set[str]]:
         """What the tasks of each repository say it is called, by its number."""
         found: dict[int, set[str]] = {}
-        for row in await self._all("SELECT DISTINCT repository_id, repository FROM tasks WHERE host = ?", host):
+        for row in await self._reader.all("SELECT DISTINCT repository_id, repository FROM tasks WHERE host = ?", host):
             found.setdefault(row["repository_id"], set()).add(row["repository"])
         return found
-
-    async def counts(self, within: Iterable[Repository] | None = None) -> dict[RunState, int]:
-        """How many active runs there are in each state; in these repositories alone, where some are given."""
-        rows = await self._all(
-            f"SELECT state, count(*) AS n FROM runs JOIN tasks ON tasks.id = runs.task_id"  # noqa: S608  (constants)
-            f" WHERE {ACTIVE} AND {WITHIN} GROUP BY state",
-            {"within": _numbers(within)},
-        )
-        return {RunState(row["state"]): row["n"] for row in rows}
 
     async def asked_last(self, run_id: RunId) -> datetime:
         """When someone last asked for what this run does, by the clock of the place they asked in.
 
         Where that is our own clock it may be ahead of the others; the benefit of the doubt is a minute.
         """
-        rows = await self._all("SELECT asked_at, created_at FROM triggers WHERE run_id = ?", run_id)
+        rows = await self._reader.all("SELECT asked_at, created_at FROM triggers WHERE run_id = ?", run_id)
         return max(
             from_text(row["asked_at"]) if row["asked_at"] else from_text(row["created_at"]) - SKEW for row in rows
         )
 
     async def knows(self, wish: str) -> bool:
         """Whether a wish was submitted already."""
-        return await self._one("SELECT 1 FROM triggers WHERE uuid = ?", wish) is not None
-
-    async def labelling(self, identity: str) -> Labelling | None:
-        """The last time that our label was put on this subject, as far as it was answered."""
-        row = await self._one("SELECT number, at FROM labellings WHERE identity = ?", identity)
-        return Labelling(row["number"], from_text(row["at"])) if row else None
-
-    async def mark(self, name: str) -> datetime | None:
-        """Up to when something outside was looked through."""
-        row = await self._one("SELECT at FROM marks WHERE name = ?", name)
-        return from_text(row["at"]) if row else None
+        return await self._reader.one("SELECT 1 FROM triggers WHERE uuid = ?", wish) is not None
 
     async def with_pull_request(self) -> list[Task]:
         """The tasks whose pull request may still change."""
         return [
             task_of(row)
-            for row in await self._all("SELECT * FROM tasks WHERE pull_request_state IN ('open', 'closed') ORDER BY id")
+            for row in await self._reader.all(
+                "SELECT * FROM tasks WHERE pull_request_state IN ('open', 'closed') ORDER BY id"
+            )
         ]
-
-    async def waits(self) -> dict[WaitingFor, int]:
-        """How many runs wait, by what they wait for."""
-        rows = await self._all(
-            f"SELECT waiting_for, count(*) AS n FROM runs WHERE {ACTIVE} AND state = 'waiting' GROUP BY waiting_for"  # noqa: S608  (a constant)
-        )
-        return {WaitingFor(row["waiting_for"]): row["n"] for row in rows}
 
     async def known(self, task_ids: Iterable[int]) -> set[int]:
         """Those of these numbers that are tasks."""
-        rows = await self._all(
+        rows = await self._reader.all(
             "SELECT id FROM tasks WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(task_ids))
         )
         return {row["id"] for row in rows}
 
     async def reading(self, run_id: RunId) -> Reading:
         """How far the spool of the current launch has been read."""
-        row = await self._one("SELECT spool_offset, progress FROM runs WHERE id = ?", run_id)
+        row = await self._reader.one("SELECT spool_offset, progress FROM runs WHERE id = ?", run_id)
         if row is None:
             raise KeyError(f"there is no run {run_id}")
         return Reading(row["spool_offset"], row["progress"])
@@ -466,12 +336,13 @@ class Store:
     async def triggers(self, run_id: RunId) -> list[Trigger]:
         """What a run answers, in the order it was said."""
         return [
-            trigger_of(row) for row in await self._all("SELECT * FROM triggers WHERE run_id = ? ORDER BY id", run_id)
+            trigger_of(row)
+            for row in await self._reader.all("SELECT * FROM triggers WHERE run_id = ? ORDER BY id", run_id)
         ]
 
     async def first_wish(self, task_id: TaskId) -> Trigger:
         """What the task was made for, whichever run answers it."""
-        row = await self._one("SELECT * FROM triggers WHERE task_id = ? ORDER BY id LIMIT 1", task_id)
+        row = await self._reader.one("SELECT * FROM triggers WHERE task_id = ? ORDER BY id LIMIT 1", task_id)
         if row is None:
             raise KeyError(f"there is no task {task_id}")
         return trigger_of(row)
@@ -479,13 +350,18 @@ class Store:
     async def view(self, task_id: TaskId) -> TaskView:
         """The projection of a task as it stands."""
         task = await self.task(task_id)
-        runs = [run_of(row) for row in await self._all("SELECT * FROM runs WHERE task_id = ? ORDER BY id", task_id)]
+        runs = [
+            run_of(row) for row in await self._reader.all("SELECT * FROM runs WHERE task_id = ? ORDER BY id", task_id)
+        ]
         recorded = await self.events(task_id=task_id, limit=-1)
         position: int | None = None
         if runs[-1].state is RunState.queued or runs[-1].waiting_for is WaitingFor.slot:
-            row = await self._one(f"SELECT count(*) AS n FROM runs WHERE {changes.IN_LINE} AND id < ?", runs[-1].id)  # noqa: S608  (a constant)
+            row = await self._reader.one(
+                f"SELECT count(*) AS n FROM runs WHERE {changes.IN_LINE} AND id < ?",  # noqa: S608  (a constant)
+                runs[-1].id,
+            )
             position = row["n"] if row else 0
-        return TaskView.of(task, runs, recorded, position, paused=self.paused)
+        return TaskView.of(task, runs, recorded, position, paused=self.pause.on)
 
     async def views(
         self,
@@ -499,7 +375,7 @@ class Store:
 
         `within` are the repositories whose tasks are meant, by their number and not their name; None is all.
         """
-        rows = await self._all(
+        rows = await self._reader.all(
             "SELECT tasks.id FROM tasks JOIN runs"  # noqa: S608  (a constant)
             " ON runs.id = (SELECT max(id) FROM runs WHERE task_id = tasks.id)"
             " WHERE (:state IS NULL OR runs.state = :state)"
@@ -512,14 +388,14 @@ class Store:
                 "repository": repository,
                 "before": before,
                 "limit": limit,
-                "within": _numbers(within),
+                "within": numbers(within),
             },
         )
         return [await self.view(TaskId(row["id"])) for row in rows]
 
     async def events(self, after: int = 0, task_id: TaskId | None = None, limit: int = 500) -> list[Recorded]:
         """Behind event `after`, oldest first; `limit` -1 is all."""
-        rows = await self._all(
+        rows = await self._reader.all(
             "SELECT * FROM events WHERE id > :after AND (:task IS NULL OR task_id = :task) ORDER BY id LIMIT :limit"
             if task_id is None
             else "SELECT * FROM events WHERE task_id = :task AND id > :after ORDER BY id LIMIT :limit",
@@ -538,42 +414,8 @@ class Store:
 
     async def last_event(self) -> int:
         """The id of the latest event, 0 where there is none."""
-        row = await self._one("SELECT max(id) AS id FROM events")
+        row = await self._reader.one("SELECT max(id) AS id FROM events")
         return int(row["id"] or 0) if row else 0
-
-    async def receipt(self, task_id: TaskId, reporter: str) -> Receipt | None:
-        """What this reporter last said about the task."""
-        row = await self._one("SELECT * FROM receipts WHERE task_id = ? AND reporter = ?", task_id, reporter)
-        if row is None:
-            return None
-        return Receipt(task_id, reporter, row["digest"], row["reference"], from_text(row["at"]))
-
-    async def unsaid(self, reporter: str) -> list[TaskId]:
-        """Tasks to which something may have happened since this reporter last spoke of them, the latest first.
-
-        What it never spoke of, and may not want to, counts for a month. A receipt is written after what it is for was
-        read, so one of the same minute proves nothing.
-        """
-        rows = await self._all(
-            "SELECT id FROM tasks LEFT JOIN receipts ON receipts.task_id = tasks.id AND reporter = ?"
-            " WHERE CASE WHEN at IS NULL THEN updated_at > ?"
-            " ELSE julianday(updated_at) > julianday(at) - 1.0 / 1440 END ORDER BY id DESC",
-            reporter,
-            to_text(changes.now() - timedelta(days=30)),
-        )
-        return [TaskId(row["id"]) for row in rows]
-
-    async def restored(self) -> Restored | None:
-        """The latest backup that this database came out of, if it did."""
-        row = await self._one("SELECT * FROM restores ORDER BY id DESC LIMIT 1")
-        if row is None:
-            return None
-        return Restored(from_text(row["made_at"]), from_text(row["restored_at"]), row["looked_at"] is not None)
-
-    async def spent(self, day: str) -> float:
-        """Dollars spent over all runs on a UTC day (`2026-11-23`)."""
-        row = await self._one("SELECT usd FROM spending WHERE day = ?", day)
-        return float(row["usd"]) if row else 0.0
 
     async def trouble(self) -> str | None:
         """What keeps us from writing, if anything does."""
@@ -583,23 +425,11 @@ class Store:
             return str(error)
         return None
 
-    async def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
-        return await changes.one(self._database.reader, sql, *values)
-
-    async def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        parameters: Any = values[0] if values and isinstance(values[0], dict) else values
-        return list(await self._database.reader.execute_fetchall(sql, parameters))
-
     @asynccontextmanager
     async def _changing(self, name: str) -> AsyncIterator[aiosqlite.Connection]:
         async with self._database.transaction(name) as db:
             yield db
         self.feed.ring()
-
-
-def _numbers(repositories: Iterable[Repository] | None) -> str | None:
-    """For WITHIN."""
-    return None if repositories is None else json.dumps([f"{one.host}/{one.id}" for one in repositories])
 
 
 @asynccontextmanager

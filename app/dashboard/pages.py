@@ -125,7 +125,7 @@ class Dashboard:
         views = await self._store.views(
             state, limit=PAGE + 1, before=None if before is None else TaskId(before), within=within
         )
-        counts = await self._store.counts(within)
+        counts = await self._store.tallies.states(within)
         now = datetime.now(UTC)
         query = {"state": wanted} if wanted else {}
         return html(
@@ -137,12 +137,12 @@ class Dashboard:
             first=before is None,
             state=state,
             filters=FILTERS,
-            paused=self._store.paused,
+            paused=self._store.pause.on,
             working=sum(counts.get(one, 0) for one in WORKING),
             queued=counts.get(RunState.queued, 0),
             waiting=counts.get(RunState.waiting, 0),
             # What the whole machine spends is not for those who see a part of it.
-            spent=await self._store.spent(now.date().isoformat()) if within is None else None,
+            spent=await self._store.tallies.spent(now.date().isoformat()) if within is None else None,
             now=now,
             last_event=last_event,
         )

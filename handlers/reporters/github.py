@@ -15,7 +15,7 @@ from handlers.desk import GitHubOf, House
 from handlers.github import find_our_comment, post_comment
 from handlers.status import ANY_MARKER, CheckWords, Place, check_words, run_marker, status_comment
 from runner.effects import effect
-from runner.store import Receipt
+from runner.receipts import Receipt
 from runner.tasks import Repository
 from runner.view import TaskView
 

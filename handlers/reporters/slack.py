@@ -11,7 +11,7 @@ from typing import Protocol
 
 from handlers.messages_slack import Message, Redact, first_message, moment, reply
 from runner.effects import effect
-from runner.store import Receipt
+from runner.receipts import Receipt
 from runner.tasks import TaskId
 from runner.view import TaskView
 

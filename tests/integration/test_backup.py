@@ -172,7 +172,7 @@ def test_what_was_there_is_kept_aside_and_forgotten_numbers_are_not_given_again(
 
     async def next_one() -> tuple[int, int]:
         async with open_store(home / "cco.db") as store:
-            noted = await store.restored()
+            noted = await store.marks.restored()
             assert noted is not None
             assert (noted.made_at, noted.looked) == (NOW, False)
             wish = Wish(TriggerKind.label, Actor("anna", 5), "do it", "wish-100")

@@ -145,10 +145,10 @@ async def test_whoever_is_cancelled_leaves_no_transaction_open(moment: str, data
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
-    assert await store.spent("2026-11-23") == (1.0 if moment == "commit" else 0.0)
+    assert await store.tallies.spent("2026-11-23") == (1.0 if moment == "commit" else 0.0)
     async with database.transaction("commit.trial") as db:
         await db.execute("INSERT OR REPLACE INTO spending VALUES ('2026-11-23', 2)")
-    assert await store.spent("2026-11-23") == 2.0
+    assert await store.tallies.spent("2026-11-23") == 2.0
 
 
 async def test_a_commit_that_fails_leaves_no_transaction_open(database: Database) -> None:
@@ -164,7 +164,7 @@ async def test_a_commit_that_fails_leaves_no_transaction_open(database: Database
         await write_of_no_task()
     async with database.transaction("commit.trial") as db:
         await db.execute("INSERT INTO spending VALUES ('2026-11-23', 2)")
-    assert await store.spent("2026-11-23") == 2.0
+    assert await store.tallies.spent("2026-11-23") == 2.0
     assert await store.last_event() == 0
 
 

@@ -26,7 +26,7 @@ async def test_what_a_database_from_before_has_answered_counts_as_answered(tmp_p
             )
     old.close()
     async with open_store(path) as store:
-        ended, active = await store.labelling("github.com/7/1"), await store.labelling("github.com/7/2")
+        ended, active = await store.marks.answered("github.com/7/1"), await store.marks.answered("github.com/7/2")
         assert ended == Labelling(0, datetime(2026, 11, 23, 12, tzinfo=UTC))
         assert ended.answers(Labelling(5, ended.at))
         assert not ended.answers(Labelling(5, ended.at + timedelta(seconds=1)))
@@ -38,7 +38,7 @@ async def test_the_last_labelling_that_was_answered_is_kept(tmp_path: Path) -> N
     """An older one that is answered late takes nothing back."""
     async with open_store(tmp_path / "cco.db") as store:
         now = datetime.now(UTC)
-        assert await store.labelling("a") is None
+        assert await store.marks.answered("a") is None
         for number in (5, 9, 7):
-            await store.answer_labelling("a", Labelling(number, now))
-        assert await store.labelling("a") == Labelling(9, now)
+            await store.marks.answer("a", Labelling(number, now))
+        assert await store.marks.answered("a") == Labelling(9, now)

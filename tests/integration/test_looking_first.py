@@ -101,14 +101,14 @@ async def test_a_run_that_ended_since_the_backup_is_settled_as_it_ended(office: 
     await tell(office)
 
     async with restored(office, tmp_path) as now:
-        assert (await now.store.restored()).looked is False  # type: ignore[union-attr]
+        assert (await now.store.marks.restored()).looked is False  # type: ignore[union-attr]
         run = await look(now)
         assert (run.state, run.outcome) == (RunState.succeeded, Outcome.delivered)
         (task,) = await now.tasks()
         assert task.pull_request is not None
         assert (task.pull_request.number, task.pull_request.state) == (opened.number, "open")
         assert task.pushed_sha is not None
-        assert (await now.store.restored()).looked is True  # type: ignore[union-attr]
+        assert (await now.store.marks.restored()).looked is True  # type: ignore[union-attr]
 
 
 async def test_one_that_failed_since_failed(office: Office, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 from runner import migrating
 from runner.migrating import MIGRATIONS, DatabaseRefused, DatabaseTooNew, migrate, newest, scripts
 from runner.soundness import examine, schema_of
-from runner.store import Submitted, open_store
+from runner.store import open_store
+from runner.submitting import Submitted
 from runner.tasks import Outcome, RunState, TriggerKind, WaitingFor, Wish
 from tests.migrations.make import ANNA, HELLO, submitted
 

@@ -132,16 +132,16 @@ def test_pausing_twice_and_lifting_twice_is_fine(tmp_path: Path) -> None:
 
 async def test_a_pause_that_was_over_before_anyone_looked_is_noticed_if_it_held_anything_back(tmp_path: Path) -> None:
     async with open_store(tmp_path / "cco.db") as store:
-        assert not store.look_at_pause()
+        assert not store.pause.look()
         panic.begin(tmp_path)
-        assert store.paused  # somebody holds back because of it
+        assert store.pause.on  # somebody holds back because of it
         panic.lift(tmp_path)
-        assert store.look_at_pause()
-        assert not store.look_at_pause()
+        assert store.pause.look()
+        assert not store.pause.look()
 
         panic.begin(tmp_path)
-        assert store.look_at_pause()
-        assert not store.look_at_pause()
+        assert store.pause.look()
+        assert not store.pause.look()
         panic.lift(tmp_path)
-        assert store.look_at_pause()
-        assert not store.look_at_pause()
+        assert store.pause.look()
+        assert not store.pause.look()

@@ -126,7 +126,7 @@ async def test_the_list_is_read_no_further_than_need_be(post: Post) -> None:
     pages = len(world.ledger.requests("GET", "/app/hook/deliveries"))
     assert pages == 2
     await post.round()
-    mark = await post.store.mark(MARK)
+    mark = await post.store.marks.at(MARK)
     assert mark is not None
     assert mark > long_ago
     await post.round()

@@ -14,7 +14,8 @@ from handlers.reporting import FIRST_BACKOFF, Reporter, Reporting
 from runner import changes
 from runner import events as happened
 from runner.errors import TryLater
-from runner.store import Receipt, Store, open_store
+from runner.receipts import Receipt
+from runner.store import Store, open_store
 from runner.tasks import RunState, Subject, TaskId, TriggerKind, Wish
 from runner.view import TaskView
 from tests import factories as a
@@ -115,7 +116,7 @@ async def in_time(time: Time, condition: Callable[[], bool]) -> None:
 async def untold(store: Store, count: int) -> None:
     """Wait until the board's receipts are missing for so many tasks."""
     async with asyncio.timeout(10):
-        while len(await store.unsaid("board")) != count:
+        while len(await store.receipts.unsaid("board")) != count:
             await asyncio.sleep(0.02)
 
 
@@ -153,7 +154,7 @@ async def test_what_was_said_before_a_restart_is_not_said_again(store: Store) ->
     async with reporting(store, time, first):
         await until(lambda: len(first.said) == 1)
         async with asyncio.timeout(10):
-            while await store.receipt(task_id, "board") is None:
+            while await store.receipts.of(task_id, "board") is None:
                 await asyncio.sleep(0.005)
     async with reporting(store, time, second):
         await use(store, task_id, "ls")
@@ -210,7 +211,7 @@ async def test_what_was_not_said_is_said_after_a_restart_however_many_came_since
     async with reporting(store, time, after):
         await untold(store, 0)
     assert len(after.said) == 2
-    assert await store.unsaid("another") == task_ids[::-1]
+    assert await store.receipts.unsaid("another") == task_ids[::-1]
 
 
 async def test_what_happened_while_nobody_told_of_it_is_said_at_the_next_start(store: Store) -> None:

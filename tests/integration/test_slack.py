@@ -21,7 +21,8 @@ from handlers.reporters.slack import SlackReporter, Spot
 from handlers.reporting import Reporter, Reporting
 from runner import events as happened
 from runner.errors import TryLater
-from runner.store import Receipt, Store, open_store
+from runner.receipts import Receipt
+from runner.store import Store, open_store
 from runner.tasks import Outcome, Run, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
 from runner.view import TaskView
 from tests.factories import ANNA, HELLO, NOON
@@ -142,7 +143,7 @@ async def all_said(world: World, run: Run) -> None:
     reporter = world.reporter()
     async with asyncio.timeout(10):
         while True:
-            view, receipt = await world.store.view(run.task_id), await world.store.receipt(run.task_id, "slack")
+            view, receipt = await world.store.view(run.task_id), await world.store.receipts.of(run.task_id, "slack")
             if receipt is not None and receipt.digest == reporter.digest(view):
                 return
             await asyncio.sleep(0.01)

@@ -14,8 +14,10 @@ from runner import events as happened
 from runner import history
 from runner.database import Database, open_database
 from runner.migrating import DatabaseTooNew
+from runner.receipts import Receipt
 from runner.spool import Message
-from runner.store import Reading, Receipt, Store, Submitted, open_store
+from runner.store import Reading, Store, open_store
+from runner.submitting import Submitted
 from runner.tasks import (
     Actor,
     IllegalTransition,
@@ -289,7 +291,7 @@ async def test_cost_and_turns_add_up_over_turns_runs_and_the_day(store: Store) -
     view = await store.view(run.task_id)
     assert (view.cost_usd, view.run.turns, view.answer) == (0.5, 6, "Done.")
     recorded = await store.events()
-    assert await store.spent(recorded[-1].at.date().isoformat()) == 0.5
+    assert await store.tallies.spent(recorded[-1].at.date().isoformat()) == 0.5
 
 
 async def test_a_task_is_found_by_whatever_people_type(store: Store) -> None:
@@ -314,10 +316,10 @@ async def test_a_renamed_repository_keeps_its_tasks(store: Store) -> None:
 async def test_receipts_are_kept_for_each_reporter(store: Store) -> None:
     run = await submitted(store)
     at = run.created_at
-    await store.save_receipt(Receipt(run.task_id, "comment", "d1", "77", at))
-    await store.save_receipt(Receipt(run.task_id, "comment", "d2", "77", at))
-    assert await store.receipt(run.task_id, "comment") == Receipt(run.task_id, "comment", "d2", "77", at)
-    assert await store.receipt(run.task_id, "slack") is None
+    await store.receipts.save(Receipt(run.task_id, "comment", "d1", "77", at))
+    await store.receipts.save(Receipt(run.task_id, "comment", "d2", "77", at))
+    assert await store.receipts.of(run.task_id, "comment") == Receipt(run.task_id, "comment", "d2", "77", at)
+    assert await store.receipts.of(run.task_id, "slack") is None
 
 
 async def test_a_newer_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from handlers.reporting import Reporter
 from handlers.status import marker
 from runner import events as happened
 from runner.errors import TryLater
-from runner.store import Receipt
+from runner.receipts import Receipt
 from runner.tasks import Outcome, TaskId
 from tests.fakes.desk import SECRET, Office
 
@@ -30,9 +30,9 @@ async def tell(office: Office, reporter: Reporter) -> None:
     (task,) = await office.tasks()
     view = await office.store.view(task.id)
     if reporter.wants(view):
-        receipt = await office.store.receipt(task.id, reporter.name)
+        receipt = await office.store.receipts.of(task.id, reporter.name)
         reference = await reporter.report(view, receipt)
-        await office.store.save_receipt(
+        await office.store.receipts.save(
             Receipt(task.id, reporter.name, reporter.digest(view), reference, office.world.now())
         )
 
@@ -40,7 +40,7 @@ async def tell(office: Office, reporter: Reporter) -> None:
 async def forget(office: Office, reporter: Reporter) -> None:
     """The service died between the effect and the receipt."""
     (task,) = await office.tasks()
-    await office.store.save_receipt(Receipt(task.id, reporter.name, "", "", office.world.now()))
+    await office.store.receipts.save(Receipt(task.id, reporter.name, "", "", office.world.now()))
 
 
 async def test_one_comment_lives_through_the_whole_task(office: Office, issue: Issue) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from runner import events as happened
 from runner.deliveries import Delivery
 from runner.migrating import newest, scripts
-from runner.store import Reading, Receipt, Store, open_store
+from runner.receipts import Receipt
+from runner.store import Reading, Store, open_store
 from runner.tasks import Actor, Outcome, Repository, Run, RunState, Subject, TriggerKind, WaitingFor, Wish
 
 HERE = Path(__file__).parent
@@ -76,7 +77,7 @@ async def fill(store: Store) -> None:
         )
         await store.move(run.id, RunState.publishing, outcome=outcome)
         await store.settle(run.id, outcome, "Because.")
-        await store.save_receipt(Receipt(run.task_id, "issue", "digest", f"{number}", LATER))
+        await store.receipts.save(Receipt(run.task_id, "issue", "digest", f"{number}", LATER))
     in_line = await at_work(store, 10)
     await store.move(in_line.id, RunState.waiting, waiting_for=WaitingFor.slot)
     first = await submitted(store, 30, TriggerKind.command)  # again, for a task that was done

@@ -21,7 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from runner import events as happened
 from runner.events import Event
-from runner.store import Reading, Store, Submitted, open_store
+from runner.store import Reading, Store, open_store
+from runner.submitting import Submitted
 from runner.tasks import TRANSITIONS, IllegalTransition, Outcome, RunId, RunState, TaskId, TriggerKind, WaitingFor, Wish
 from tests.integration.test_store import ALICE, HELLO, subject
 
@@ -339,7 +340,7 @@ class TheStore(RuleBasedStateMachine):
             assert path[-1] is run.state
             assert sum(isinstance(one, happened.RunSettled) for one in mine) == (not run.state.is_active)
         day = datetime.now(UTC).date().isoformat()
-        assert self.do(self.store.spent(day)) == sum(run.cost for run in self.runs.values())
+        assert self.do(self.store.tallies.spent(day)) == sum(run.cost for run in self.runs.values())
 
     # Looking
 

@@ -101,11 +101,11 @@ class Deeds:
             raise Refusal(f"Task {task.id} has pushed nothing yet, so there is nothing to compare.")
         mirror = self._mirrors.of(remote_of(task.repository))
         for sha in (task.base_sha, task.pushed_sha):
-            if not await mirror.has(sha):  # `cco gc` took the mirror away, or the database came here without it
+            if not await mirror.objects.has(sha):  # `cco gc` took the mirror away, or the database came here without it
                 await mirror.fetch(await self._github.credential(task.repository, False))
-                if not await mirror.has(sha):
+                if not await mirror.objects.has(sha):
                     raise Refusal(f"The commits of task {task.id} are gone from GitHub and from this machine.")
-        return await mirror.diff(task.base_sha, task.pushed_sha)
+        return await mirror.objects.diff(task.base_sha, task.pushed_sha)
 
     async def transcript(self, view: TaskView, after: str | None) -> tuple[str, str | None]:
         """What Claude did and said in the latest run, behind a mark (`<launch>/<bytes>`), and the next mark."""

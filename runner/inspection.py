@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.git import GitFailed, git, start
-from runner.mirror import Mirror, checked
+from runner.mirror import Mirror
+from runner.objects import checked
 from runner.secrets import Redactor, Scanner
 
 FILE_LIMIT_BYTES = 100 * 1000 * 1000  # GitHub refuses larger ones (100 MiB); we stop a little before
@@ -55,7 +56,7 @@ async def inspect(
     Every commit counts, not only the last: each is pushed. `upstream` are commits of the remote's own (the base branch
     of today) whose workflow files may be taken over as they are.
     """
-    if not await mirror.contains(sha, base):
+    if not await mirror.objects.contains(sha, base):
         sentence = f"The work does not build on the commit it began from ({base[:12]}). Say `/claude retry` to redo it."
         return [Finding(Kind.history, "", sentence)]
     new = await _new_commits(mirror, base, sha, upstream)

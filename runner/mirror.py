@@ -8,16 +8,16 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner.effects import effect
 from runner.errors import Refusal, TryLater
-from runner.git import ENVIRONMENT, GitFailed, git
+from runner.git import GitFailed, git
+from runner.objects import SHA, Objects, checked
 from runner.remotes import (
     ASKPASS_PREFIX,
     BranchMissing,
@@ -29,13 +29,9 @@ from runner.remotes import (
     explain,
 )
 
-if TYPE_CHECKING:
-    from git import Repo
-
 BUNDLE_LIMIT_BYTES = 500 * 1000 * 1000
 NEW_PREFIX = ".new-"
 _HEADER_LIMIT_BYTES = 64 * 1024
-_SHA = re.compile(r"[0-9a-f]{40}")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 _TALK_TIMEOUT = timedelta(hours=1)
 _STALLED = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=120")  # a remote that says nothing is not there
@@ -50,7 +46,6 @@ __all__ = [
     "BranchMissing",
     "BranchMoved",
     "BundleRefused",
-    "Commit",
     "Credential",
     "Mirror",
     "Mirrors",
@@ -70,26 +65,6 @@ class Pushed:
     branch: str
     sha: str
     was_there: bool  # a push before this one had done it already
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One line of a log."""
-
-    sha: str
-    subject: str
-    author: str
-    email: str
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How much lies between two commits. Binary files have no lines."""
-
-    commits: int
-    files: int
-    insertions: int
-    deletions: int
 
 
 class Mirrors:
@@ -127,6 +102,7 @@ class Mirror:
     def __init__(self, root: Path, remote: Remote) -> None:
         self.remote = remote
         self.path = root / remote.host / f"{remote.full_name}.git"
+        self.objects = Objects(self.path)
         self._root = root
         self._lock = asyncio.Lock()
         self._begun = 0  # fetches
@@ -156,7 +132,7 @@ class Mirror:
 
     async def head(self, branch: str) -> str | None:
         """The commit a branch stood at when last fetched."""
-        return await self._resolve(f"refs/heads/{branch}")
+        return await self.objects.resolve(f"refs/heads/{branch}")
 
     async def base(self, branch: str) -> str:
         """The same for a branch that must be there; raises BranchMissing with the sentence for a person."""
@@ -171,10 +147,6 @@ class Mirror:
             f"The repository {self.remote.full_name} has no branch `{branch}`. Name one that exists, or create it, "
             "then say `/claude retry`."
         )
-
-    async def has(self, sha: str) -> bool:
-        """Whether this commit is here; it may not be where the mirror is new, or was removed and made again."""
-        return self.path.exists() and await self._resolve(checked(sha)) is not None
 
     async def fork_point(self, branch: str, sha: str) -> str | None:
         """Where `sha` leaves a branch; None where they have nothing in common."""
@@ -272,9 +244,9 @@ class Mirror:
             theirs = await self.remote_head(branch, credential)
             if theirs == sha:
                 return Pushed(branch, sha, was_there=True)
-            if theirs is not None and await self.has(theirs) and await self.contains(theirs, sha):
+            if theirs is not None and await self.objects.has(theirs) and await self.objects.contains(theirs, sha):
                 return Pushed(branch, theirs, was_there=True)
-            upon = expected is not None and theirs is not None and await self.contains(sha, theirs)
+            upon = expected is not None and theirs is not None and await self.objects.contains(sha, theirs)
             if theirs is None or not (upon or await self._was_imported(theirs)):
                 raise BranchMoved(branch, theirs)
             answer = await self._push_over(theirs, sha, branch, credential)
@@ -302,7 +274,7 @@ class Mirror:
 
     async def _was_imported(self, sha: str) -> bool:
         """Whether a task made this commit, and it came here in a bundle."""
-        if await self._resolve(checked(sha)) is None:
+        if await self.objects.resolve(checked(sha)) is None:
             return False
         made = ("--count=1", f"--points-at={sha}", "refs/tasks/*/runs/*/*")
         return bool(await git("for-each-ref", *made, cwd=self.path))
@@ -311,79 +283,6 @@ class Mirror:
         """Where a branch stands on the remote now."""
         ref = f"refs/heads/{branch}"
         return (await self._listed(ref, credential)).get(ref)
-
-    async def contains(self, sha: str, ancestor: str) -> bool:
-        """Whether `sha` descends from `ancestor` (or is it); False also when we do not have that commit."""
-        if await self._resolve(checked(ancestor)) is None:
-            return False
-        try:
-            await git("merge-base", "--is-ancestor", ancestor, checked(sha), cwd=self.path)
-        except GitFailed as failure:
-            if failure.exit_code == 1:
-                return False
-            raise
-        return True
-
-    async def diff(self, base: str, sha: str) -> str:
-        """The patch from one commit to another, as a person reads it."""
-        argv = ("diff-tree", "-p", "-M", "--stat", "--no-color", "--no-ext-diff", "--no-textconv")
-        return (await git(*argv, checked(base), checked(sha), "--", cwd=self.path)).decode(errors="replace")
-
-    async def log(self, base: str, sha: str) -> list[Commit]:
-        """The commits in `sha` that are not in `base`, oldest first."""
-        out = await git("rev-list", "--reverse", f"{checked(base)}..{checked(sha)}", "--", cwd=self.path)
-        return await asyncio.to_thread(self._read_commits, out.decode().split())
-
-    async def count(self, base: str, sha: str) -> Count:
-        """Commits, files and lines from `base` to `sha`."""
-        span = f"{checked(base)}..{checked(sha)}"
-        commits = await git("rev-list", "--count", span, "--", cwd=self.path)
-        argv = ("diff-tree", "-r", "-M", "--numstat", "--no-ext-diff", "--no-textconv")
-        rows = (await git(*argv, checked(base), checked(sha), "--", cwd=self.path)).splitlines()
-        lines = [[int(number) if number.isdigit() else 0 for number in row.split(b"\t")[:2]] for row in rows]
-        return Count(int(commits), len(lines), sum(one[0] for one in lines), sum(one[1] for one in lines))
-
-    async def read(self, sha: str, path: str) -> bytes | None:
-        """A file as it is in a commit, or None; for the team's policy on the default branch, say."""
-        return await asyncio.to_thread(self._read_file, checked(sha), path)
-
-    async def changed(self, base: str, sha: str) -> bool:
-        """Whether the files at `sha` differ from those at `base`; commits that cancel out change nothing."""
-        out = await git("rev-parse", f"{checked(base)}^{{tree}}", f"{checked(sha)}^{{tree}}", cwd=self.path)
-        return len(set(out.split())) > 1
-
-    @contextlib.contextmanager
-    def _objects(self) -> "Iterator[Repo]":
-        """Our objects through GitPython: only to read, by full SHA, and closed again (it keeps a cat-file running)."""
-        from git import Repo  # noqa: PLC0415 - where there is no git its import fails, before anyone could say what is missing
-
-        with Repo(self.path) as repo:
-            repo.git.update_environment(**ENVIRONMENT)
-            yield repo
-
-    def _read_commits(self, shas: list[str]) -> list[Commit]:
-        with self._objects() as repo:
-            found = [repo.commit(sha) for sha in shas]
-            return [Commit(c.hexsha, str(c.summary), c.author.name or "", c.author.email or "") for c in found]
-
-    def _read_file(self, sha: str, path: str) -> bytes | None:
-        with self._objects() as repo:
-            try:
-                entry = repo.commit(sha).tree / path
-            except KeyError:
-                return None
-            if entry.type != "blob" or stat.S_ISLNK(entry.mode):
-                return None
-            return bytes(entry.data_stream.read())
-
-    async def _resolve(self, name: str) -> str | None:
-        try:
-            out = await git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=self.path)
-        except GitFailed as failure:
-            if failure.exit_code == 1:
-                return None
-            raise
-        return out.decode().strip()
 
     async def _push_over(
         self, lease: str | None, sha: str, branch: str, credential: Credential | None
@@ -464,17 +363,10 @@ class Mirror:
                 os.replace(bare, self.path)  # noqa: PTH105 - whole or not at all; a rename does not block
 
 
-def checked(sha: str) -> str:
-    """A full SHA-1, or ValueError: nothing else of ours becomes a revision on git's command line."""
-    if not _SHA.fullmatch(sha):
-        raise ValueError(f"not a commit's name: {sha!r}")
-    return sha
-
-
 def _head_of(header: bytes) -> str:
     """What the bundle says HEAD is. Only the plain format is taken: a later one can ask for a filter."""
     lines = header.partition(b"\n\n")[0].decode(errors="replace").split("\n") if b"\n\n" in header else []
-    heads = [line[:40] for line in lines[1:] if line[40:] == " HEAD" and _SHA.fullmatch(line[:40])]
+    heads = [line[:40] for line in lines[1:] if line[40:] == " HEAD" and SHA.fullmatch(line[:40])]
     if not lines or lines[0] != "# v2 git bundle" or len(heads) != 1:
         raise BundleRefused(_NOT_WHOLE.format("it is not a bundle with one HEAD"))
     return heads[0]

@@ -70,12 +70,12 @@ class Publisher:
         if task.base_sha is None:
             raise ValueError(f"task {task.id} has no base: its workspace was never prepared")
         mirror = self._mirrors.of(remote_of(task.repository))
-        if not await mirror.has(task.base_sha):  # it was removed, or the database came here without it
+        if not await mirror.objects.has(task.base_sha):  # it was removed, or the database came here without it
             await with_credential(self._credentials, task.repository, False, mirror.fetch)
         sha = exported.sha if exported.sha == task.pushed_sha else await self._imported(task, run, bundle, exported)
         if task.pull_request is None and await self._is_over(task, run, sha):
             return None
-        if not await mirror.changed(task.base_sha, sha) and task.pushed_sha is None:
+        if not await mirror.objects.changed(task.base_sha, sha) and task.pushed_sha is None:
             return None
         if sha != task.pushed_sha:
             theirs = [await mirror.head(branch) for branch in (task.repository.default_branch, task.branch)]
@@ -127,7 +127,7 @@ class Publisher:
         """The event that says so, with how much it is."""
         if task.base_sha is None:
             raise ValueError(f"task {task.id} has no base")
-        count = await self._mirrors.of(remote_of(task.repository)).count(task.base_sha, sha)
+        count = await self._mirrors.of(remote_of(task.repository)).objects.count(task.base_sha, sha)
         return BranchPushed(task.branch, sha, count.commits, count.files, count.insertions, count.deletions)
 
     async def finish(self, task: Task, run: Run) -> None:

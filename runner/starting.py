@@ -47,7 +47,7 @@ async def prepare(means: Means, task: Task, run: Run) -> tuple[Mirror, str | Non
         return mirror, None
     theirs = await mirror.head(task.branch)
     for sha in (task.base_sha, task.pushed_sha):
-        if sha is not None and not await mirror.has(sha):
+        if sha is not None and not await mirror.objects.has(sha):
             raise BranchMissing(NOT_HERE.format(branch=task.branch, sha=sha[:12]))
     tip_sha = task.pushed_sha
     if not workspace.Workspace(root).is_whole:
@@ -95,7 +95,7 @@ async def _take_up(means: Means, mirror: Mirror, task: Task, run: Run) -> bool:
         return False
     there = await means.publisher.find(task, head)
     bot = Identity(means.rules.bot.login, means.rules.bot.email)
-    if there is None and any(one.email != bot.email for one in await mirror.log(base_sha, head)):
+    if there is None and any(one.email != bot.email for one in await mirror.objects.log(base_sha, head)):
         return False
     if there is not None and there.state != "open":
         return False
@@ -104,7 +104,7 @@ async def _take_up(means: Means, mirror: Mirror, task: Task, run: Run) -> bool:
     await workspace.prepare(
         mirror, root, task_id=task.id, branch=task.branch, base_sha=base_sha, tip_sha=head, identity=bot
     )
-    count = await mirror.count(base_sha, head)
+    count = await mirror.objects.count(base_sha, head)
     found: list[Event] = [
         WorkspacePrepared(task.repository.default_branch, base_sha, task.branch),
         BranchPushed(task.branch, head, count.commits, count.files, count.insertions, count.deletions),

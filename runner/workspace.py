@@ -14,7 +14,8 @@ from pathlib import Path
 from runner.effects import effect
 from runner.exporting import Identity
 from runner.git import git
-from runner.mirror import Mirror, checked
+from runner.mirror import Mirror
+from runner.objects import checked
 
 _PATIENCE_SECONDS = 60.0
 _BETWEEN_ATTEMPTS_SECONDS = 0.05

@@ -164,7 +164,7 @@ async def _sum_up(stage: Stage, task_id: TaskId, say: Say) -> None:
         say(f"There is no pull request: {view.run.reason or view.outcome}")
         return
     mirror = stage.services.mirrors.of(remote_of(view.task.repository))
-    for line in (await mirror.diff(view.task.base_sha, view.task.pushed_sha)).splitlines():
+    for line in (await mirror.objects.diff(view.task.base_sha, view.task.pushed_sha)).splitlines():
         say("    " + _coloured(clean(line)))
     say("")
     say(f"  pull request     {view.pull_request.url}")

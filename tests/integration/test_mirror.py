@@ -277,20 +277,20 @@ async def test_a_moved_base_changes_nothing_for_a_task_that_began(
     remote.commit(HELLO, "main", {"README.md": "moved\n"})
     await mirror.fetch(CREDENTIAL)
     await mirror.push(sha, "claude/x", CREDENTIAL, None)
-    assert await mirror.contains(sha, base)
-    assert not await mirror.contains(sha, await mirror.base("main"))
+    assert await mirror.objects.contains(sha, base)
+    assert not await mirror.objects.contains(sha, await mirror.base("main"))
 
 
 async def test_the_work_can_be_read(mirror: Mirror, tmp_path: Path) -> None:
     base = await mirror.base("main")
     sha = await work(mirror, tmp_path / "w", {"dir/n\u00e9w file": "1\n"})
-    assert [(c.subject, c.email) for c in await mirror.log(base, sha)] == [("work", "author@example.org")]
-    assert "+1" in await mirror.diff(base, sha)
-    assert await mirror.changed(base, sha)
-    assert not await mirror.changed(base, base)
-    assert await mirror.read(sha, "dir/n\u00e9w file") == b"1\n"
-    assert await mirror.read(base, "dir/n\u00e9w file") is None
-    assert await mirror.read(sha, "dir") is None
+    assert [(c.subject, c.email) for c in await mirror.objects.log(base, sha)] == [("work", "author@example.org")]
+    assert "+1" in await mirror.objects.diff(base, sha)
+    assert await mirror.objects.changed(base, sha)
+    assert not await mirror.objects.changed(base, base)
+    assert await mirror.objects.read(sha, "dir/n\u00e9w file") == b"1\n"
+    assert await mirror.objects.read(base, "dir/n\u00e9w file") is None
+    assert await mirror.objects.read(sha, "dir") is None
 
 
 @pytest.mark.parametrize("content", [b"", b"# v2 git bundle\n\n", b"# v3 git bundle\n@filter=blob:none\n\n", b"x" * 99])

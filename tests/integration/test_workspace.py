@@ -184,7 +184,7 @@ async def test_odd_names_survive_the_whole_way(remote: GitRemote, mirror: Mirror
     sha = await mirror.import_bundle(1, 1, 1, export(workspace.worktree, base, tmp_path / "b"))
     assert await inspect(mirror, base, sha, ["not-in-there"]) == []
     for name in ODD:
-        assert await mirror.read(sha, name) == b"changed"
+        assert await mirror.objects.read(sha, name) == b"changed"
 
 
 async def test_lfs_pointers_stay_pointers_and_submodules_stay_empty(

@@ -59,10 +59,19 @@ class Dice(random.Random):
         return 0.5
 
 
+class StillObjects:
+    """What is in it."""
+
+    async def has(self, sha: str) -> bool:
+        """Everything is here."""
+        return True
+
+
 class StillMirror:
     """A remote where nothing happens."""
 
     path = Path("/nowhere")
+    objects = StillObjects()
 
     async def fetch(self, credential: object) -> None:
         """Nothing is new."""
@@ -70,10 +79,6 @@ class StillMirror:
     async def head(self, branch: str) -> str | None:
         """Nobody pushed."""
         return None
-
-    async def has(self, sha: str) -> bool:
-        """Everything is here."""
-        return True
 
 
 class StillMirrors:

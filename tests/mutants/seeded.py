@@ -112,8 +112,8 @@ MUTANTS = (
     Mutant(
         "history need not go on from the base",
         "runner/inspection.py",
-        "    if not await mirror.contains(sha, base):\n",
-        "    if not await mirror.contains(sha, sha):\n",
+        "    if not await mirror.objects.contains(sha, base):\n",
+        "    if not await mirror.objects.contains(sha, sha):\n",
         f"{SECURITY}::test_unrelated_history_waits_for_a_person",
     ),
     Mutant(

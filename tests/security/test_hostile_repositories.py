@@ -91,8 +91,8 @@ async def test_hooks_filters_monitors_and_repointing_run_nothing_in_the_service(
     (scene.worktree / ".git").write_text(f"gitdir: {scene.room}/elsewhere\n")
     assert await scene.mirror.import_bundle(1, 1, 2, scene.room / "bundle") == sha
     assert await inspect(scene.mirror, scene.base, sha, [TOKEN]) == []
-    assert await scene.mirror.diff(scene.base, sha)
-    assert await scene.mirror.log(scene.base, sha)
+    assert await scene.mirror.objects.diff(scene.base, sha)
+    assert await scene.mirror.objects.log(scene.base, sha)
     await prepare(scene.mirror, scene.workspace.root, task_id=1, branch="claude/x", base_sha=scene.base, tip_sha=sha,
                   identity=Identity("a", "b"))  # fmt: skip
     assert not (scene.room / "ran").exists()

@@ -1,5 +1,7 @@
 """How long something lasts, by a clock that nobody sets: the machine's own may jump by an hour or a year meanwhile."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,3 +49,10 @@ def steady_clock(now: Callable[[], datetime]) -> Callable[[], datetime]:
     """The time as it is now, going on evenly from here: for measuring, not for telling."""
     began, first = time.monotonic(), now()
     return lambda: first + timedelta(seconds=time.monotonic() - began)
+
+
+async def nap(bell: asyncio.Event, length: timedelta) -> None:
+    """Sleep, unless the bell rings, or has rung and nobody cleared it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(length.total_seconds()):
+            await bell.wait()

@@ -13,6 +13,7 @@ from typing import Any
 import runner
 from runner import kin, spool
 from runner.effects import effect
+from runner.events import CommitsExported
 from runner.spool import Spec
 from runner.tasks import Run, RunId, TaskId
 from runner.tmux import Tmux
@@ -52,6 +53,10 @@ class Engine:
     def spool(self, run: Run) -> Path:
         """The spool of the run's current launch."""
         return self.spool_of(run.task_id, run.id, run.launch)
+
+    def bundle(self, run: Run, exported: CommitsExported) -> Path:
+        """The commits that one of the run's launches handed over."""
+        return self.spool_of(run.task_id, run.id, exported.launch) / "bundles" / str(exported.number)
 
     def has_traces(self, run: Run) -> bool:
         """Whether some launch of the run left on this machine what it did; that is better than what others tell."""

@@ -127,6 +127,7 @@ def spec(
     env: dict[str, str],
     sandbox: tuple[str, ...],
     told: tuple[Message, ...],
+    told_anew: tuple[Message, ...],
     left: Limits,
     merge_sha: str | None,
 ) -> Spec:
@@ -157,6 +158,7 @@ def spec(
         key_file=str(rules.key_file) if rules.key_file else None,
         key_variable=rules.key_variable,
         messages=told,
+        anew=told_anew,
         limits=left,
     )
 

@@ -1,11 +1,13 @@
 """Get a run ready to be launched: the mirror up to date, the workspace there, the sandbox's words, the day's budget."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from runner import history, sandbox, workspace
+from runner import history, launching, sandbox, workspace
 from runner.events import (
+    AgentStarted,
     BranchPushed,
     CommitsExported,
     Event,
@@ -19,6 +21,7 @@ from runner.means import Means
 from runner.mirror import BranchMissing, Mirror
 from runner.publishing import remote_of
 from runner.remotes import with_credential
+from runner.spool import Spec
 from runner.tasks import Run, Task
 
 NOT_HERE = (
@@ -61,7 +64,34 @@ async def prepare(means: Means, task: Task, run: Run) -> tuple[Mirror, str | Non
     return mirror, theirs
 
 
-def confined(means: Means, root: Path, mirror: Mirror, env: dict[str, str]) -> tuple[str, ...]:
+async def spec(means: Means, task: Task, run: Run, mirror: Mirror, merge_sha: str | None) -> Spec:
+    """What the supervisor of this launch is told; `merge_sha` is what it has to take up first."""
+    rules, root = means.rules, means.engine.task_root(task.id)
+    run = replace(run, actor=replace(run.actor, host=task.repository.host))  # for their no-reply address there
+    env = launching.environment(rules, run, root)
+    confined = _confined(means, root, mirror, env) if rules.confinement == "bwrap" else ()
+    # In this order: a word that we see and that answers a question is then known to answer it.
+    triggers = await means.store.triggers(run.id)
+    first = await means.store.first_wish(task.id)
+    events = await means.store.events(task_id=task.id, limit=-1)
+    mine = [one for one in events if one.run_id == run.id]
+    answers = history.answers_unheard(mine)
+    before = any(isinstance(one.event, AgentStarted) for one in events)
+    return launching.spec(
+        rules,
+        task,
+        run,
+        root,
+        env,
+        confined,
+        launching.messages(run, triggers, answers),
+        launching.anew(run, first, triggers, answers, before=before),
+        launching.limits(rules, run, history.worked(mine, means.now())),
+        merge_sha,
+    )
+
+
+def _confined(means: Means, root: Path, mirror: Mirror, env: dict[str, str]) -> tuple[str, ...]:
     rules = means.rules
     return sandbox.argv(
         means.host,
@@ -118,12 +148,11 @@ async def _take_up(means: Means, mirror: Mirror, task: Task, run: Run) -> bool:
 
 async def _handed_over(means: Means, mirror: Mirror, task: Task, run: Run) -> str | None:
     """What this run handed over and did not push yet, for a workspace that is made anew; None if there is no such."""
-    recorded = await means.store.events(task_id=task.id, limit=-1)
-    last = history.unpushed([one for one in recorded if one.run_id == run.id])
+    last = history.unpushed(await means.store.events_of(run))
     if last is None or not isinstance(last.event, CommitsExported):
         return None
     exported = last.event
-    bundle = means.engine.spool_of(task.id, run.id, exported.launch) / "bundles" / str(exported.number)
+    bundle = means.engine.bundle(run, exported)
     if not bundle.exists():
         return None
     return await mirror.import_bundle(task.id, run.id, exported.launch * 10_000 + exported.number, bundle)

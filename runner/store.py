@@ -412,6 +412,11 @@ class Store:
             for row in rows
         ]
 
+    async def events_of(self, run: Run) -> list[Recorded]:
+        """The run's own, in order."""
+        recorded = await self.events(task_id=run.task_id, limit=-1)
+        return [one for one in recorded if one.run_id == run.id]
+
     async def last_event(self) -> int:
         """The id of the latest event, 0 where there is none."""
         row = await self._reader.one("SELECT max(id) AS id FROM events")

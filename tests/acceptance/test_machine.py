@@ -14,7 +14,7 @@ import pytest
 from app.demo.conversation import Request
 from app.demo.github.model import Issue
 from app.demo.replies import Step
-from runner import carrying, retry, spool
+from runner import attending, retry, spool
 from tests.fakes.house import House, Service, commits, done, house, waits
 
 AGAIN = [[done()], [done()]]  # a Claude that was cut off may have written its last call down, or not
@@ -147,8 +147,8 @@ async def is_done_once_of_two(it: House, issue: Issue) -> None:
 
 
 async def test_a_frozen_supervisor_is_told_of_and_a_stop_ends_it_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying, "STALLED", timedelta(seconds=4))
-    monkeypatch.setattr(carrying, "DEAF", timedelta(seconds=4))
+    monkeypatch.setattr(attending, "STALLED", timedelta(seconds=4))
+    monkeypatch.setattr(attending, "DEAF", timedelta(seconds=4))
     async with house() as it:
         issue = await it.ask("Freeze", [commits("kept.txt"), waits()], [done()])
         await it.until(lambda: it.pulls(issue) and len(it.agents()) == 1)
@@ -168,7 +168,7 @@ async def test_a_frozen_supervisor_is_told_of_and_a_stop_ends_it_all_the_same(mo
 
 
 async def test_a_supervisor_that_stays_frozen_is_ended_and_claude_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying, "FROZEN", timedelta(seconds=6))
+    monkeypatch.setattr(attending, "FROZEN", timedelta(seconds=6))
     async with house() as it:
         issue = await it.ask("Freeze for ever", [commits("kept.txt")], [waits()], *AGAIN)
         await it.until(lambda: it.pulls(issue) and len(it.agents()) == 1)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from runner import carrying, changes, effects, kin, retry, sandbox
+from runner import attending, changes, effects, kin, retry, sandbox
 from runner import events as happened
 from runner.about import matter
 from runner.conductor import Conductor
@@ -154,6 +154,8 @@ class World:
 
     def observe(self, name: str, side: effects.Side) -> None:
         self.busy += 1
+        if name == "commit.submit" and side == "before":
+            self.poke_all()  # somebody else speaks in this very moment: every carrier looks at what there is to pass on
         story = self.story()
         if side == "after" and story is not None:
             story.effects += 1
@@ -216,8 +218,7 @@ class World:
                 await self.conductor.stop(story.task_id, "alice", "enough")
             case "time", _:
                 story.later += AGES
-                for carrier in self.conductor._carriers.values():
-                    carrier.poke()
+                self.poke_all()
             case "clouds", _:
                 story.cloudy = True
             case "up", Supervisor():
@@ -247,11 +248,15 @@ class World:
             case _:
                 raise AssertionError((what, story, there and there.status, await self.store.view(story.task_id)))
 
+    def poke_all(self) -> None:
+        for carrier in self.conductor._carriers.values():
+            carrier.poke()
+
     async def quiet(self) -> None:
         """Until everyone has done what there is to do."""
         still, seen = 0, -1
         while still < 2:
-            await asyncio.sleep(1.5 * carrying.LOOK.total_seconds())
+            await asyncio.sleep(1.5 * attending.LOOK.total_seconds())
             resting = all(_rests(task) for task in asyncio.all_tasks() if task.get_name().startswith("run "))
             still = still + 1 if resting and self.busy == seen else 0
             seen = self.busy
@@ -408,13 +413,13 @@ async def a_world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's own time is not what this is about."""
-    monkeypatch.setattr(carrying, "LOOK", timedelta(milliseconds=40))
-    monkeypatch.setattr(carrying, "PROBE", timedelta(milliseconds=40))
+    monkeypatch.setattr(attending, "LOOK", timedelta(milliseconds=40))
+    monkeypatch.setattr(attending, "PROBE", timedelta(milliseconds=40))
     monkeypatch.setattr(retry, "CRASH_WAIT", timedelta(hours=1))
     monkeypatch.setattr(kin, "of_task", lambda root: [])  # there are no processes
     # Nor is a supervisor here ended by force for being slow: it is this very process that holds its lock.
     for name in ("STALLED", "FROZEN", "DEAF"):
-        monkeypatch.setattr(carrying, name, timedelta(days=400))
+        monkeypatch.setattr(attending, name, timedelta(days=400))
 
 
 async def test_every_short_story_keeps_its_promises_and_has_an_end(

@@ -336,4 +336,11 @@ MUTANTS = (
         f"{INTEGRATION}/test_our_pull_request.py::"
         "test_one_that_was_opened_and_never_written_down_is_known_by_its_branch",
     ),
+    Mutant(
+        "an answer that comes in between is told as an instruction too",
+        "runner/attending.py",
+        "        triggers = await self._store.triggers(run.id)\n        events = await self._store.events_of(run)\n",
+        "        events = await self._store.events_of(run)\n        triggers = await self._store.triggers(run.id)\n",
+        "tests/model/test_runs.py::test_every_short_story_keeps_its_promises_and_has_an_end",
+    ),
 )

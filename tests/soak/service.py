@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from app import services, settings
-from runner import carrying
+from runner import attending
 from tests.soak import clock
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     if len(sys.argv) == 1:
         return asyncio.run(services.serve(settings.load(), timedelta(0)))
     # Hours go by in a moment here, and agents live in real time: their signs of life are not missed meanwhile.
-    carrying.STALLED = carrying.FROZEN = timedelta(days=400)
+    attending.STALLED = attending.FROZEN = timedelta(days=400)
     with clock.followed(Path(sys.argv[1])) as loop_factory, asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(services.serve(settings.load(), timedelta(0)))
 

@@ -67,27 +67,27 @@ def test_no_limit_is_no_limit() -> None:
 
 def test_confined_claude_may_do_anything_and_unconfined_claude_may_not() -> None:
     prepared, told, left = task(base_sha="b" * 40), (), Limits()
-    confined = spec(RULES, prepared, run(), ROOT, {}, ("bwrap",), told, left, None)
-    free = spec(replace(RULES, confinement="none"), prepared, run(), ROOT, {}, (), told, left, None)
+    confined = spec(RULES, prepared, run(), ROOT, {}, ("bwrap",), told, (), left, None)
+    free = spec(replace(RULES, confinement="none"), prepared, run(), ROOT, {}, (), told, (), left, None)
     assert (confined.permission_mode, confined.allowed_tools) == ("bypassPermissions", ())
     assert free.permission_mode == "acceptEdits"
     assert "Bash" not in free.allowed_tools
 
 
 def test_the_bot_is_the_author_and_whoever_asked_is_co_author() -> None:
-    told = spec(RULES, task(base_sha="b" * 40), run(), ROOT, {}, (), (), Limits(), None)
+    told = spec(RULES, task(base_sha="b" * 40), run(), ROOT, {}, (), (), (), Limits(), None)
     assert told.author == "cco-test[bot] <99+cco-test[bot]@users.noreply.github.com>"
     assert told.co_author == "anna <7+anna@users.noreply.github.com>"
 
 
 def test_whoever_has_no_account_is_nobodys_co_author() -> None:
     operator = run(actor=Actor("the operator"))
-    assert spec(RULES, task(base_sha="b" * 40), operator, ROOT, {}, (), (), Limits(), None).co_author == ""
+    assert spec(RULES, task(base_sha="b" * 40), operator, ROOT, {}, (), (), (), Limits(), None).co_author == ""
 
 
 def test_a_task_without_a_base_is_a_bug() -> None:
     with pytest.raises(ValueError, match="never prepared"):
-        spec(RULES, task(), run(RunState.starting), ROOT, {}, (), (), Limits(), None)
+        spec(RULES, task(), run(RunState.starting), ROOT, {}, (), (), (), Limits(), None)
 
 
 def test_the_environment_is_ours_and_holds_no_key() -> None:

@@ -143,7 +143,7 @@ class Api:
         reference = request.match_info["task"]
         # A number beyond SQLite's is nobody's.
         possible = len(reference) <= 300 and re.search(r"[0-9]{19}", reference) is None
-        task = await self._store.find(reference) if possible else None
+        task = await self._store.register.find(reference) if possible else None
         if task is None:
             raise web.HTTPNotFound(text="there is no such task; `cco ls` lists those there are")
         return task

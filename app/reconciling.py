@@ -93,11 +93,11 @@ class Reconciler:
     async def round(self, begun: datetime) -> None:
         """Look at all repositories of all installations, or at some of them where there are very many."""
         self._handed_on.clear()
-        active, proposed = await self._store.active_tasks(), await self._store.with_pull_request()
+        active, proposed = await self._store.active_tasks(), await self._store.register.with_pull_request()
         ours: dict[int, list[Task]] = {}
         for task in {one.id: one for one in [*active, *proposed]}.values():
             ours.setdefault(task.repository.id, []).append(task)
-        names = await self._store.names(self._house.host)
+        names = await self._store.register.names(self._house.host)
         payloads = [payload async for payload in self._github.repositories()]
         at_work, storms = {task.id for task in active}, 0
         for payload in self._chosen(payloads, set(names)):
@@ -241,11 +241,13 @@ class Reconciler:
                     log.info("found that pull request #%d of %s was changed", pull_request.number, key)
 
     async def _note(self, repository: Repository, number: int) -> None:
-        self._handed_on.add((repository.id, await self._store.issue_of(repository.host, repository.id, number)))
+        self._handed_on.add(
+            (repository.id, await self._store.register.issue_of(repository.host, repository.id, number))
+        )
 
     async def _is_busy(self, repository: Repository, number: int) -> bool:
         """Whether a webhook about it is being handled: what comes of that is not known yet."""
-        number = await self._store.issue_of(repository.host, repository.id, number)
+        number = await self._store.register.issue_of(repository.host, repository.id, number)
         if (repository.id, number) in self._handed_on:
             return False  # that is ours, and the next one waits for it
         return await self._inbox.is_at_work_on(repository.id, number)

@@ -168,7 +168,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             )
         )
         inbox = Inbox(
-            store.deliveries, _handing_on(github, conductor, store, house), partial(store.issue_of, house.host)
+            store.deliveries, _handing_on(github, conductor, store, house), partial(store.register.issue_of, house.host)
         )
         reporters = await stack.enter_async_context(_reporters(settings, github, house, restored))
         live = Live(store)

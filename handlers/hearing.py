@@ -63,8 +63,8 @@ def heard(
 async def task_of(desk: Desk, spoken: Spoken) -> Task | None:
     """The task that this is said to."""
     if spoken.issue is not None:
-        return await desk.store.task_of("github", github.identity_of(spoken.repository, spoken.number))
-    known = await desk.store.task_of_pull_request(spoken.repository.host, spoken.repository.id, spoken.number)
+        return await desk.store.register.of_subject("github", github.identity_of(spoken.repository, spoken.number))
+    known = await desk.store.register.of_pull_request(spoken.repository.host, spoken.repository.id, spoken.number)
     if known is not None:
         return known
     shape = await desk.gh.getitem(f"/repos/{spoken.repository.full_name}/pulls/{spoken.number}")
@@ -74,10 +74,10 @@ async def task_of(desk: Desk, spoken: Spoken) -> Task | None:
 async def task_of_pull_request(desk: Desk, repository: Repository, pull_request: Mapping[str, Any]) -> Task | None:
     """The task whose pull request this is. One that we opened and never wrote down is known by its branch."""
     number, head = pull_request["number"], pull_request["head"]
-    task = await desk.store.task_of_pull_request(repository.host, repository.id, number)
+    task = await desk.store.register.of_pull_request(repository.host, repository.id, number)
     if task is not None or (head.get("repo") or {}).get("id") != repository.id:
         return task
-    task = await desk.store.task_of_branch(repository.host, repository.id, head["ref"])
+    task = await desk.store.register.of_branch(repository.host, repository.id, head["ref"])
     if task is None or task.pull_request is not None:
         return None
     await desk.store.record(task.id, PullRequestOpened(number, pull_request["html_url"]))

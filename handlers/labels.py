@@ -78,4 +78,4 @@ def _must_be_shown(shown_at: datetime | None, told: Mapping[str, Any]) -> None:
 
 async def _task_of(event: sansio.Event, desk: Desk) -> Task | None:
     repository = repository_of(event.data["repository"], desk.house)
-    return await desk.store.task_of("github", identity_of(repository, event.data["issue"]["number"]))
+    return await desk.store.register.of_subject("github", identity_of(repository, event.data["issue"]["number"]))

@@ -46,7 +46,7 @@ async def was_served(desk: Desk, repository: Repository, number: int, at: dateti
     told = await _told(desk.gh, desk.house, repository, number)
     if told is None or at > told.edited_at:
         return False
-    task = await desk.store.task_of("github", identity_of(repository, number))
+    task = await desk.store.register.of_subject("github", identity_of(repository, number))
     if task is None:
         return told.run is None or told.outcome is not None
     return told.run is not None and told.outcome is not None and not await _knows(desk.store, task, told.run)

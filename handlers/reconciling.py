@@ -52,7 +52,7 @@ async def looked_for(event: sansio.Event, desk: Desk) -> None:
         await bring_up_to_date(desk, event.data["repository"], event.data["issue"]["number"])
         return
     number = event.data["pull_request"]["number"]
-    task = await desk.store.task_of_pull_request(repository.host, repository.id, number)
+    task = await desk.store.register.of_pull_request(repository.host, repository.id, number)
     if task is not None:
         await bring_task_up_to_date(desk, event.data["repository"], task)
 
@@ -89,7 +89,7 @@ async def look(desk: Desk, payload: Mapping[str, Any], number: int) -> tuple[Kno
     """What we know of an issue, and what GitHub shows."""
     repository = repository_of(payload, desk.house)
     identity = identity_of(repository, number)
-    known = await _known(desk, await desk.store.task_of("github", identity), identity)
+    known = await _known(desk, await desk.store.register.of_subject("github", identity), identity)
     issue, events = await asyncio.gather(
         _issue(desk, repository, number), events_of(desk.gh, repository, number), return_exceptions=True
     )
@@ -216,7 +216,7 @@ async def _begin_for(
     if await desk.store.knows(wish):
         await look_at_issue(desk.gh, repository, issue["number"])
         return
-    await starting.not_while_stopping(desk, await desk.store.task_of("github", identity))
+    await starting.not_while_stopping(desk, await desk.store.register.of_subject("github", identity))
     picture = await as_it_stood(desk, picture, issue, standing, at)
     outcomes = await asyncio.gather(  # 👀 may have to wait for its turn to write; the work need not
         look_at_issue(desk.gh, repository, issue["number"]),

@@ -71,7 +71,7 @@ async def begin(
     """Submit an issue. `payload` is GitHub's repository, `issue` its picture of the issue at the trigger, at `at`."""
     repository = repository_of(payload, desk.house)
     message = await first_message(desk, repository, issue, at, asker, extra)
-    task = await desk.store.task_of("github", identity_of(repository, issue["number"]))
+    task = await desk.store.register.of_subject("github", identity_of(repository, issue["number"]))
     branch = task.branch if task else branch_of(issue["number"], issue["title"])
     if task is not None:
         await begin_again_if_over(desk, task)

@@ -31,7 +31,7 @@ async def count(store: Store, tmux: Tmux, home: Path) -> dict[str, int]:
     seen = await asyncio.to_thread(look, home)
     active = [*before, *await store.active_runs()]
     runs, tasks = {int(run.id) for run in active}, {int(run.task_id) for run in active}
-    known = await store.known(seen.directories)
+    known = await store.register.known(seen.directories)
     return {
         "session": sum(run not in runs for run in sessions),
         "process": sum(task not in tasks for task in seen.processes),

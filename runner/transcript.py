@@ -1,7 +1,6 @@
 """Draw what the supervisor recorded as a transcript that is pleasant to watch, in a pane or in a log."""
 
 import sys
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +10,25 @@ from runner import claude, spool
 from runner.checklist import Checklist, Item
 from runner.text import clean, cut
 from runner.tools import QUIET, inside, telling
+from runner.typesetting import (
+    BOLD,
+    CYAN,
+    DIM,
+    GREEN,
+    MAGENTA,
+    RED,
+    RESET,
+    REVERSED_YELLOW,
+    YELLOW,
+    columns,
+    fit,
+    markdown,
+    pad,
+    wrapped,
+)
 
-RESET, BOLD, DIM, ITALIC = "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[3m"
-RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = (f"\x1b[{code}m" for code in (31, 32, 33, 34, 35, 36))
-REVERSED_YELLOW = "\x1b[30;43m"
 DIFF_LINES = 24
 OUTPUT_LINES = 6
-WIDEST_TEXT = 100  # words in longer lines are hard to read, however wide the screen
 _ICONS = {"Bash": "$", "Read": "◇", "Edit": "✎", "Write": "✎", "NotebookEdit": "✎", "Grep": "⌕", "Glob": "⌕"}
 _MARKS = {"pending": ("☐", ""), "in_progress": ("◐", CYAN), "completed": ("☑", GREEN)}
 _SCAN_CHARACTERS = 200_000  # of one text: more than anyone reads, and quick to lay out
@@ -40,9 +51,9 @@ class Transcript:
         where = " · ".join(part for part in (f"task {spec.task}", f"run {spec.run}", clean(spec.branch)) if part)
         how = "Watching only: keys do nothing here. Leave with Ctrl-b d; speak with `cco steer`."
         lines = [
-            f"{BOLD}{_fit(title, width - 2)}{RESET}",
-            f"{DIM}{_fit(where, width - 2)}{RESET}",
-            f"{DIM}{_fit(how, width - 2)}{RESET}",
+            f"{BOLD}{fit(title, width - 2)}{RESET}",
+            f"{DIM}{fit(where, width - 2)}{RESET}",
+            f"{DIM}{fit(how, width - 2)}{RESET}",
         ]
         return "".join(f" {line}\n" for line in lines) + f"{DIM}{'─' * width}{RESET}\n"
 
@@ -71,7 +82,7 @@ class Transcript:
             case spool.TAKEN:
                 yield from _taken(line.data, width)
             case spool.TROUBLE:
-                yield from _block(clean(str(line.data.get("what"))), width, " ! ", "   ", YELLOW)
+                yield from wrapped(clean(str(line.data.get("what"))), width, " ! ", "   ", YELLOW)
             case spool.ENDED:
                 yield from self._ended(line, width)
 
@@ -109,7 +120,7 @@ class Transcript:
             yield ""
         for text, state in changed:
             mark, colour = _MARKS[state]
-            yield f"   {colour}{mark} {_fit(text, width - 6)}{RESET}"
+            yield f"   {colour}{mark} {fit(text, width - 6)}{RESET}"
 
     def _assistant(self, said: claude.Json, width: int) -> Iterator[str]:
         inner = "" if claude.is_main(said) else "  │ "
@@ -117,7 +128,7 @@ class Transcript:
             text = clean(str(block.get("text", ""))[:_SCAN_CHARACTERS]).strip("\n")
             if text:
                 yield ""
-                yield from _markdown(text, width, inner)
+                yield from markdown(text, width, inner)
         for block in claude.blocks(said, "tool_use"):
             tool = cut(clean(str(block.get("name"))).replace("\n", " "), 40)
             given = block.get("input")
@@ -130,7 +141,7 @@ class Transcript:
             name = "" if tool == "Bash" else f"{tool} "
             yield ""
             room = width - len(inner) - 4 - len(name)
-            yield f"{DIM}{inner}{RESET}{CYAN} {icon} {BOLD}{name}{RESET}{CYAN}{_fit(about, room)}{RESET}"
+            yield f"{DIM}{inner}{RESET}{CYAN} {icon} {BOLD}{name}{RESET}{CYAN}{fit(about, room)}{RESET}"
 
     def _results(self, said: claude.Json, width: int) -> Iterator[str]:
         for block in claude.blocks(said, "tool_result"):
@@ -153,10 +164,10 @@ class Transcript:
         rows = list(_rows(result))
         added, removed = (sum(1 for row in rows if row[0] == mark) for mark in "+-")
         path = inside(str(result.get("filePath", "")), self.worktree)
-        yield f"{DIM}   {_fit(path, width - 20)}  {GREEN}+{added} {RED}-{removed}{RESET}"
+        yield f"{DIM}   {fit(path, width - 20)}  {GREEN}+{added} {RED}-{removed}{RESET}"
         for mark, number, text in rows[:DIFF_LINES]:
             colour = {"+": GREEN, "-": RED}.get(mark, DIM)
-            yield f"{DIM}{number:>6} {RESET}{colour}{mark} {_fit(clean(text).expandtabs(4), width - 9)}{RESET}"
+            yield f"{DIM}{number:>6} {RESET}{colour}{mark} {fit(clean(text).expandtabs(4), width - 9)}{RESET}"
         if len(rows) > DIFF_LINES:
             yield f"{DIM}       … {len(rows) - DIFF_LINES} more lines{RESET}"
 
@@ -166,20 +177,20 @@ class Transcript:
             return
         yield ""
         if asked.tool == claude.QUESTION:
-            yield f"{REVERSED_YELLOW}{BOLD}{_pad(' ? Claude asks you', width)}{RESET}"
+            yield f"{REVERSED_YELLOW}{BOLD}{pad(' ? Claude asks you', width)}{RESET}"
             for question in asked.questions:
-                yield from _block(clean(str(question["question"])), width, "   ", "   ", BOLD)
+                yield from wrapped(clean(str(question["question"])), width, "   ", "   ", BOLD)
                 for option in question.get("options") or ():
                     if isinstance(option, dict):
                         words = f"{option.get('label', '')}: {option.get('description', '')}".rstrip(": ")
-                        yield from _block(clean(words), width, "   ○ ", "     ", "")
+                        yield from wrapped(clean(words), width, "   ○ ", "     ", "")
             how = "Answer: /claude approve <your answer>, or `cco approve`."
         else:
-            yield f"{REVERSED_YELLOW}{BOLD}{_pad(f' ? Claude wants to use {cut(clean(asked.tool), 40)}', width)}{RESET}"
+            yield f"{REVERSED_YELLOW}{BOLD}{pad(f' ? Claude wants to use {cut(clean(asked.tool), 40)}', width)}{RESET}"
             about = asked.input.get("command") or telling(asked.tool, asked.input, self.worktree)
-            yield from _block(clean(str(about)[:2000]), width, "   ", "   ", BOLD)
+            yield from wrapped(clean(str(about)[:2000]), width, "   ", "   ", BOLD)
             how = "Decide: /claude approve or deny, or `cco approve` and `cco deny`."
-        yield from _block(how, width, "   ", "   ", DIM)
+        yield from wrapped(how, width, "   ", "   ", DIM)
 
     def _turn(self, said: claude.Json, at: float, width: int) -> Iterator[str]:
         spent = claude.cost(said)
@@ -191,17 +202,17 @@ class Transcript:
         yield ""
         if failed:
             reason = said.get("result") or " ".join(str(error) for error in said.get("errors") or ())
-            yield from _block(clean(str(reason)[:1000]), width, " ✗ ", "   ", RED)
-        rule = _fit(f"── {words} ", width)
+            yield from wrapped(clean(str(reason)[:1000]), width, " ✗ ", "   ", RED)
+        rule = fit(f"── {words} ", width)
         yield f"{RED if failed else DIM}{rule}{'─' * (width - columns(rule))}{RESET}"
 
     def _ended(self, line: spool.Line, width: int) -> Iterator[str]:
         cause = str(line.data.get("cause"))
         colour = GREEN if cause == spool.Cause.finished else YELLOW
-        yield f"{BOLD}{colour} ■ {_fit(_ENDINGS.get(cause, cause), width - 4)}{RESET}"
+        yield f"{BOLD}{colour} ■ {fit(_ENDINGS.get(cause, cause), width - 4)}{RESET}"
         detail = clean(str(line.data.get("detail") or ""))
         if detail:
-            yield from _block(detail, width, "   ", "   ", DIM)
+            yield from wrapped(detail, width, "   ", "   ", DIM)
 
 
 _ENDINGS = {
@@ -221,17 +232,17 @@ def _taken(data: dict[str, Any], width: int) -> Iterator[str]:
     match data.get("what"):
         case "steer":
             yield ""
-            yield from _block(text, width, f" → {who}: ", "   ", BOLD + MAGENTA)
+            yield from wrapped(text, width, f" → {who}: ", "   ", BOLD + MAGENTA)
         case "interrupt":
-            yield from _block("interrupted Claude", width, f" → {who} ", "   ", BOLD + MAGENTA)
+            yield from wrapped("interrupted Claude", width, f" → {who} ", "   ", BOLD + MAGENTA)
         case "stop":
-            yield from _block(
+            yield from wrapped(
                 f"stopped the run{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + YELLOW
             )
         case "permit":
             word = ("answered" if text else "allowed it") if data.get("allowed") else "said no"
             colour = GREEN if data.get("allowed") else RED
-            yield from _block(f"{word}{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + colour)
+            yield from wrapped(f"{word}{f': {text}' if text else ''}", width, f" → {who} ", "   ", BOLD + colour)
 
 
 def _rows(result: claude.Json) -> Iterator[tuple[str, int, str]]:
@@ -258,109 +269,7 @@ def _output(text: str, width: int, failed: bool) -> Iterator[str]:
     if left_out > 0:
         yield f"{DIM}   … {left_out} more lines{RESET}"
     for line in lines[-OUTPUT_LINES:]:
-        yield f"{RED if failed else DIM}   {_fit(line.expandtabs(4), width - 4)}{RESET}"
-
-
-def _markdown(text: str, width: int, inner: str) -> Iterator[str]:
-    """Claude's words, wrapped; code blocks stay as they are."""
-    code = False
-    for line in _paragraphs(text):
-        if line.lstrip().startswith("```"):
-            code = not code
-            continue
-        indent = line[: len(line) - len(line.lstrip())].expandtabs(4)[:20]
-        if code:
-            yield f"{DIM}{inner}{RESET}{BLUE}   {_fit(line.expandtabs(4), width - len(inner) - 4)}{RESET}"
-        elif line.startswith("#"):
-            yield from _block(line.lstrip("# "), width, f"{inner} ", f"{inner} ", BOLD)
-        else:
-            hang = "  " if line.lstrip()[:2] in {"- ", "* "} else ""
-            words = line.strip().replace("**", "").replace("`", "")
-            yield from _block(words, width, f"{inner} {indent}", f"{inner} {indent}{hang}", "")
-
-
-def _paragraphs(text: str) -> Iterator[str]:
-    """The lines, with those that only a narrow screen broke put together again."""
-    held, code = "", False
-    for line in text.split("\n"):
-        begins = (
-            not line.strip()
-            or line.lstrip()[:1] in set("#-*|>0123456789")
-            or line.lstrip().startswith("```")
-            or line.startswith("    ")
-        )
-        fence = line.lstrip().startswith("```")
-        if held and not begins and not code:
-            held = f"{held} {line.strip()}"
-            continue
-        if held:
-            yield held
-            held = ""
-        code ^= fence
-        if code or fence or not line.strip() or line.startswith("    "):
-            yield line
-        else:
-            held = line
-    if held:
-        yield held
-
-
-def _block(text: str, width: int, first: str, rest: str, colour: str) -> Iterator[str]:
-    """Wrapped text: `first` before its first line, `rest` before the others."""
-    room = min(width, WIDEST_TEXT) - 1
-    prefix = first
-    for paragraph in text.split("\n"):
-        for line in _wrap(paragraph, room - columns(prefix)):
-            yield f"{colour}{prefix}{line}{RESET if colour else ''}".rstrip()
-            prefix = rest
-
-
-def _wrap(text: str, room: int) -> Iterator[str]:
-    """Lines of at most `room` columns, broken between words where there are any."""
-    room = max(8, room)
-    line, filled = "", 0
-    for word in text.expandtabs(4).split(" "):
-        wide = columns(word)
-        if filled and filled + 1 + wide > room:
-            yield line
-            line, filled = "", 0
-        while wide > room:
-            head = _fit(word, room, mark="")
-            yield head
-            word = word[len(head) :]  # noqa: PLW2901 - what is left of it
-            wide = columns(word)
-        line, filled = (f"{line} {word}", filled + 1 + wide) if line else (word, wide)
-    yield line
-
-
-def columns(text: str) -> int:
-    """How wide a terminal shows it."""
-    return len(text) if text.isascii() else sum(_columns(character) for character in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in {"Cf", "Mn", "Me"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
-
-
-def _fit(text: str, room: int, mark: str = "…") -> str:
-    """As much as fits in `room` columns."""
-    room = max(1, room)
-    if columns(text[: 4 * room]) <= room and len(text) <= 4 * room:
-        return text
-    kept, filled = [], columns(mark)
-    for character in text:
-        filled += _columns(character)
-        if filled > room:
-            break
-        kept.append(character)
-    return "".join(kept) + mark if kept or mark else text[:1]
-
-
-def _pad(text: str, width: int) -> str:
-    fitted = _fit(text, width)
-    return fitted + " " * (width - columns(fitted))
+        yield f"{RED if failed else DIM}   {fit(line.expandtabs(4), width - 4)}{RESET}"
 
 
 def _text_of(content: Any) -> str:

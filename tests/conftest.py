@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("tests.crash.stories", "tests.crash.trial")  # so that they say what they saw
 
 pytest_plugins = [
     "tests.fakes.github",

@@ -216,7 +216,7 @@ class Dashboard:
 
     async def _find(self, request: web.Request, session: Session) -> Task:
         """The task, if there is one and this is someone who may see it: whoever may not learns nothing."""
-        task = await self._store.find(request.match_info["task"])
+        task = await self._store.register.find(request.match_info["task"])
         if task is not None and (
             session.person is None or await self._people.may_look(session.person, task.repository)
         ):
@@ -227,7 +227,7 @@ class Dashboard:
         """The repositories whose tasks this session sees; None is all."""
         if session.person is None:
             return None
-        return await self._people.visible(session.person, await self._store.repositories())
+        return await self._people.visible(session.person, await self._store.register.repositories())
 
     async def _show(
         self, request: web.Request, session: Session, task: Task, status: int = 200, notice: str = ""

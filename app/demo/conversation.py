@@ -11,6 +11,10 @@ SENT_MID_TURN = re.compile(
 )
 
 
+# What Claude Code puts into the model's mouth when it resumes a conversation that was cut off within a tool call.
+PUT_IN = "No response requested."
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request for a message, as it was received."""
@@ -40,7 +44,7 @@ class Request:
     @property
     def turn(self) -> int:
         """How many times the model has spoken in this conversation."""
-        return sum(1 for message in self.messages if message.get("role") == "assistant")
+        return len(self._spoken)
 
     @property
     def first_text(self) -> str:
@@ -60,9 +64,16 @@ class Request:
     @property
     def new_texts(self) -> tuple[str, ...]:
         """What the person has said since the model last spoke."""
-        spoken = [at for at, message in enumerate(self.messages) if message.get("role") == "assistant"]
-        since = self.messages[spoken[-1] + 1 :] if spoken else self.messages
-        return _said(since)
+        return _said(self.messages[self._spoken[-1] + 1 :] if self._spoken else self.messages)
+
+    @property
+    def _spoken(self) -> Sequence[int]:
+        """Which of the messages are the model's own."""
+        return [
+            at
+            for at, message in enumerate(self.messages)
+            if message.get("role") == "assistant" and _texts(message.get("content") or "") != [PUT_IN]
+        ]
 
     @property
     def environment(self) -> str:

@@ -43,7 +43,7 @@ class Place:
         return [delivery_of(one.guid, one.event, one.payload) for one in found]
 
     async def task(self, issue: Issue) -> Task | None:
-        return await self.office.store.task_of("github", f"github.com/{self.there.id}/{issue.number}")
+        return await self.office.store.register.of_subject("github", f"github.com/{self.there.id}/{issue.number}")
 
     async def ends(self) -> dict[str, object]:
         """Where we are: what is at work, what we know of the pull request, and how often each command was answered."""

@@ -435,7 +435,7 @@ async def test_a_renamed_repository_keeps_its_tasks(office: Office) -> None:
     await dispatch(sansio.Event(payload, event="repository", delivery_id="1"), office.desk())
     (task,) = await office.tasks()
     assert task.subject.key == f"octo/greetings#{issue.number}"
-    assert await office.store.find(f"octo/greetings#{issue.number}") == task
+    assert await office.store.register.find(f"octo/greetings#{issue.number}") == task
 
 
 async def test_every_webhook_that_github_documents_is_understood(office: Office) -> None:

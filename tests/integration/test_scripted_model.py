@@ -257,3 +257,13 @@ def test_a_steer_during_the_story_is_answered_in_words() -> None:
 
 def _request(*messages: Mapping[str, Any]) -> Request:
     return Request(received_at=0.0, key="", body={"messages": list(messages)})
+
+
+def test_what_claude_code_puts_in_after_a_cut_is_no_turn_of_the_models() -> None:
+    used = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "Bash", "input": {}}]}
+    cut = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "interrupted"}]}
+    put_in = {"role": "assistant", "content": [{"type": "text", "text": "No response requested."}]}
+    messages = [{"role": "user", "content": "Begin."}, used, cut, put_in, {"role": "user", "content": "Go on."}]
+    request = Request(0.0, "", {"messages": messages})
+    assert request.turn == 1
+    assert request.new_texts == ("Go on.",)

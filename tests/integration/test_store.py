@@ -298,12 +298,12 @@ async def test_a_task_is_found_by_whatever_people_type(store: Store) -> None:
     run = await submitted(store)
     await store.record(run.task_id, happened.PullRequestOpened(43, "https://github.com/octo/hello/pull/43"))
     for reference in (str(run.task_id), "octo/hello#42", "Octo/Hello#42", "octo/hello#43"):
-        found = await store.find(reference)
+        found = await store.register.find(reference)
         assert found is not None, reference
         assert found.id == run.task_id
-    assert await store.find("octo/hello#4") is None
-    assert await store.task_of_pull_request("github.com", 1296269, 43) is not None
-    assert await store.task_of_pull_request("github.example", 1296269, 43) is None
+    assert await store.register.find("octo/hello#4") is None
+    assert await store.register.of_pull_request("github.com", 1296269, 43) is not None
+    assert await store.register.of_pull_request("github.example", 1296269, 43) is None
 
 
 async def test_a_renamed_repository_keeps_its_tasks(store: Store) -> None:

@@ -17,7 +17,7 @@ from runner.events import (
 )
 from runner.inspection import Finding, inspect
 from runner.mirror import Mirror, Mirrors, Pushed
-from runner.remotes import Credential, Credentials, Remote, with_credential
+from runner.remotes import BranchMoved, Credential, Credentials, Remote, with_credential
 from runner.secrets import Keyring
 from runner.store import Store
 from runner.tasks import PullRequest, Repository, Run, Task
@@ -34,7 +34,7 @@ class Forge(Protocol):
         """The draft pull request of the task's branch: found by its head branch, else made."""
 
     async def mark_ready(self, view: TaskView) -> PullRequest:
-        """Out of draft, with the final words."""
+        """Out of draft, with the final words, where it is open; and how it stands now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,12 @@ class Publisher:
                 )
                 return held
             push = partial(self._push, mirror, sha, task)
-            pushed = await with_credential(self._credentials, task.repository, True, push)
+            try:
+                pushed = await with_credential(self._credentials, task.repository, True, push)
+            except BranchMoved:
+                if await self._is_over(task, run, sha):
+                    return None
+                raise
             await self._store.record(task.id, await self._there(task, pushed.sha), run_id=run.id)
         if task.pull_request is None:
             opened = await self._forge.open_pull_request(await self._store.view(task.id))
@@ -131,9 +136,14 @@ class Publisher:
         return BranchPushed(task.branch, sha, count.commits, count.files, count.insertions, count.deletions)
 
     async def finish(self, task: Task, run: Run) -> None:
-        """The work is done: out of draft."""
-        ready = await self._forge.mark_ready(await self._store.view(task.id))
-        await self._store.record(task.id, PullRequestReady(ready.number), run_id=run.id)
+        """The work is done: out of draft, unless somebody merged or closed it already."""
+        there = await self._forge.mark_ready(await self._store.view(task.id))
+        found = (
+            PullRequestReady(there.number)
+            if there.state == "open"
+            else PullRequestClosed(there.number, there.state == "merged")
+        )
+        await self._store.record(task.id, found, run_id=run.id)
 
     async def _push(self, mirror: Mirror, sha: str, task: Task, credential: Credential | None) -> Pushed:
         return await mirror.push(sha, task.branch, credential, task.pushed_sha)

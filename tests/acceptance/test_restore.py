@@ -6,6 +6,8 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from app.demo.github import webhooks
 from tests.acceptance.test_panic import cco
 from tests.fakes.house import House, commits, done, house, waits
@@ -153,10 +155,15 @@ async def test_a_run_that_was_cut_off_with_its_machine_goes_on_elsewhere_from_wh
         assert len(it.branches()) == 1
 
 
-async def test_what_was_merged_since_the_backup_is_not_proposed_again() -> None:
+@pytest.mark.parametrize("proposed", [False, True])
+async def test_what_was_merged_since_the_backup_is_not_proposed_again(proposed: bool) -> None:
+    """Whether the backup knows of the pull request, and more was pushed to it after that, or not."""
     async with house(separate=True) as it:
-        issue = await it.ask("Do it before the merge", [commits("a.txt"), waits()], [done("Done.")])
+        later = [[commits("b.txt")]] if proposed else []
+        issue = await it.ask("Do it before the merge", [commits("a.txt"), waits()], *later, [done("Done.")])
         await it.until(lambda: list(it.home.glob("tasks/1/runs/1/launches/1/bundles/1")))
+        if proposed:
+            await it.says(issue, "draft pull request")
         kept = it.home.parent / "kept.tar"
         await cco(it, "backup", str(kept))
         it.let_go()
@@ -178,4 +185,4 @@ async def test_what_was_merged_since_the_backup_is_not_proposed_again() -> None:
         assert it.pulls(issue) == [pull]
         assert it.branches() == {}
         assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1
-        assert len(it.model.requests) == 2
+        assert len(it.model.requests) == 2 + proposed

@@ -33,7 +33,7 @@ TWINS = """\
 trap '' TERM INT HUP QUIT
 echo $$ > "$1.pid"
 while :; do
-    kill -0 "$(cat "$2.pid" 2>/dev/null)" 2>/dev/null || setsid -f sh twins.sh "$2" "$1" </dev/null >/dev/null 2>&1
+    kill -0 "$(cat "$2.pid" 2>/dev/null)" 2>/dev/null || setsid -f sh "$0" "$2" "$1" </dev/null >/dev/null 2>&1
     sleep 0.1
 done
 """
@@ -74,11 +74,12 @@ async def test_a_stop_ends_those_that_do_not_listen_within_the_promised_seconds(
     task: Task, tmux: Tmux, confined: bool
 ) -> None:
     mark = f".{os.getpid()}{confined:d}"
-    (task.worktree / "twins.sh").write_text(TWINS)
-    wild = f"setsid -f sh twins.sh a b >/dev/null 2>&1; {HIDE.format(mark=mark)}; trap '' TERM INT HUP; sleep 304{mark}"
+    twins = f"twins{mark}.sh"
+    (task.worktree / twins).write_text(TWINS)
+    wild = f"setsid -f sh {twins} a b >/dev/null 2>&1; {HIDE.format(mark=mark)}; trap '' TERM INT HUP; sleep 304{mark}"
     async with scripted([bash(wild)], DONE) as (_, url):
         launch = await launches.start(task, task.spec(url, confined=confined), tmux)
-        await launch.until(lambda: len(marked(mark)) == 4 and len(processes_with("twins.sh\0b\0a")) == 1)
+        await launch.until(lambda: len(marked(mark)) == 4 and len(processes_with(f"{twins}\0b\0a")) == 1)
 
         began = time.monotonic()
         launch.send("stop", why="enough")
@@ -87,7 +88,7 @@ async def test_a_stop_ends_those_that_do_not_listen_within_the_promised_seconds(
 
     assert ending.cause is Cause.stopped
     assert not marked(mark)
-    assert not processes_with("twins.sh\0")
+    assert not processes_with(f"{twins}\0")
     assert seconds < 20, seconds  # five to say goodbye, three to listen to SIGTERM, the rest to bring the work home
 
 
@@ -129,12 +130,13 @@ async def test_a_session_in_which_no_supervisor_comes_to_life_is_ended_by_force(
     run = a.run(id=RunId(task.number), task_id=TaskId(task.number), launch=1)
     engine = Engine(task.home.resolve(), tmux)
     spool.create(engine.spool(run), task.spec("http://127.0.0.1:9"))
-    await tmux.launch(run.id, ["sleep", "1000"], cwd=engine.spool(run), env={"PATH": os.environ["PATH"]})
+    long = f"1000.{os.getpid()}"  # nobody else sleeps for just so long
+    await tmux.launch(run.id, ["sleep", long], cwd=engine.spool(run), env={"PATH": os.environ["PATH"]})
     assert await engine.probe(run) is Launch.coming
 
     await engine.end_by_force(run)
 
-    await launches.until(lambda: not processes_with("sleep\x001000\0"))
+    await launches.until(lambda: not processes_with(f"sleep\0{long}\0"))
     while run.id in await tmux.sessions():
         await asyncio.sleep(0.03)
     assert await engine.probe(run) is Launch.absent

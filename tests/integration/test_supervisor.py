@@ -1,6 +1,7 @@
 """The supervisor: real Claude CLI, real bubblewrap, real tmux, and a scripted model."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -74,6 +75,17 @@ def processes_with(words: str) -> list[int]:
                 continue
             if words.encode() in argv:
                 found.append(int(entry.name))
+    return found
+
+
+def processes_in(directory: Path) -> list[int]:
+    """Those that stand in it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if directory in (there := (entry / "cwd").readlink()).parents or there == directory:
+                    found.append(int(entry.name))
     return found
 
 
@@ -264,7 +276,7 @@ async def test_a_killed_claude_is_a_crash(task: Task, tmux: Tmux) -> None:
 
     assert (ending.cause, ending.code, ending.result) == (Cause.crashed, -9, None)
     assert git(task.mirror, "show", f"{tip(task, launch)}:a") == "new"
-    await launch.until(lambda: not processes_with("until [ -e go ]"))
+    await launch.until(lambda: not processes_in(task.worktree))
 
 
 async def test_a_claude_that_does_not_exist_is_a_crash_that_says_so(task: Task, tmux: Tmux) -> None:

@@ -55,6 +55,7 @@ async def test_what_outlives_a_killed_supervisor_is_ended_before_the_next_launch
         os.kill((await tmux.sessions())[run.id], signal.SIGKILL)
         await launch.until(lambda: not spool.is_alive(launch.directory))
         assert len(marked(mark)) == 4  # without a sandbox nothing ends them by itself
+        (task.worktree / "go").touch()
         again = a.run(id=run.id, task_id=run.task_id, launch=2)
         await engine.launch(again, task.spec(url, confined=False))
 

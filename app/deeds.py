@@ -10,8 +10,10 @@ import gidgethub
 
 from app.api import OPERATOR
 from app.github import GitHub
-from handlers import policy, prompt, reconciling, starting
+from handlers import doing, policy, reconciling, starting
+from handlers.commands import Command, Verb
 from handlers.desk import Desk, House
+from handlers.doing import Asked
 from handlers.github import allow, repository_of
 from runner import transcript
 from runner.conductor import Conductor
@@ -22,6 +24,9 @@ from runner.publishing import remote_of
 from runner.store import Store
 from runner.tasks import Actor, Repository, Task, TaskId, TriggerKind
 from runner.view import TaskView
+
+# Where it was said, for people elsewhere.
+HERE = "the dashboard"
 
 # The screen that a transcript is drawn for when it is read as text.
 WIDTH = 100
@@ -68,24 +73,22 @@ class Deeds:
         """A new run on the same session."""
         if await self._store.active_run(task.id) is not None:
             raise Refusal(f"Task {task.id} is at work already. To tell Claude something, steer it.")
-        desk = self._desk(task.repository)
-        if actor != OPERATOR:
-            await self._can_still_be_worked_on(desk, task)
-        again = await starting.begin_again_if_over(desk, task)
-        worked = any(run.turns for run in (await self._store.view(task.id)).runs)
-        message = prompt.of_retry(actor.login, text, starting.new_boundary())
-        if again or not worked:
-            first = await self._store.first_wish(task.id)
-            message = "\n\n".join([first.instruction, *([message] if text else [])])
-        await starting.go_on(desk, task, task.repository, actor, message, _new_wish(), text)
+        await self._tell(task, Command(Verb.retry, text), actor)
 
     async def steer(self, task: Task, text: str, actor: Actor) -> None:
         """Say something to Claude: to the active run, else in a new one."""
-        if await self._store.active_run(task.id) is None:
-            await self.retry(task, text, actor)
-            return
-        message = prompt.of_instruction(actor.login, text, starting.new_boundary())
-        await starting.go_on(self._desk(task.repository), task, task.repository, actor, message, _new_wish(), text)
+        await self._tell(task, Command(Verb.instruct, text), actor)
+
+    async def _tell(self, task: Task, command: Command, actor: Actor) -> None:
+        desk = self._desk(task.repository)
+        asked = Asked(actor, command, _new_wish(), None, doing.message_of(actor), HERE)
+
+        async def first_words(worked: bool) -> str:
+            if actor != OPERATOR:
+                await self._can_still_be_worked_on(desk, task)
+            return await doing.words_again(desk, task, asked, worked=worked)
+
+        await doing.tell(desk, task, task.repository, asked, first_words)
 
     async def stop(self, task: Task, text: str, actor: Actor) -> bool:
         """False where nothing runs."""

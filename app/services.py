@@ -9,13 +9,12 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import orjson
 from aiohttp import web as http
@@ -66,6 +65,8 @@ from runner.tasks import Actor
 from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
+
+HandOn = Callable[[Delivery], Awaitable[None]]
 
 # How long after a restore a Slack thread is looked for before one is begun.
 LOOK_FIRST = timedelta(days=7)
@@ -167,9 +168,8 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 tally=tally,
             )
         )
-        inbox = Inbox(
-            store.deliveries, _handing_on(github, conductor, store, house), partial(store.register.issue_of, house.host)
-        )
+        hand_on = _handing_on({"github": _from_github(github, conductor, store, house)})
+        inbox = Inbox(store.deliveries, hand_on, partial(store.register.issue_of, house.host))
         reporters = await stack.enter_async_context(_reporters(settings, github, house, restored))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
@@ -271,8 +271,17 @@ def _forgotten(restored: Restored | None) -> datetime | None:
     return restored.made_at if restored is not None and recent else None
 
 
-def _handing_on(github: GitHub, conductor: Conductor, store: Store, house: House) -> Any:
-    """From a stored delivery to the handlers, with GitHub's API for its repository."""
+def _handing_on(doors: Mapping[str, HandOn]) -> HandOn:
+    """From a stored delivery to the handlers of the place that it came from."""
+
+    async def hand_on(delivery: Delivery) -> None:
+        await doors[delivery.source](delivery)
+
+    return hand_on
+
+
+def _from_github(github: GitHub, conductor: Conductor, store: Store, house: House) -> HandOn:
+    """With GitHub's API for the delivery's repository."""
 
     async def hand_on(delivery: Delivery) -> None:
         payload = orjson.loads(delivery.body)

@@ -27,7 +27,7 @@ OWN_NAMES: dict[tuple[str, ...], str] = {
     ("anthropic", "oauth_token"): "CLAUDE_CODE_OAUTH_TOKEN",
     ("anthropic", "base_url"): "ANTHROPIC_BASE_URL",
 }
-ONLY_IN_FILE = {("jira", "projects")}
+ONLY_IN_FILE = {("people",), ("jira", "projects")}
 SAFE_TO_SHOW = 60  # characters of a wrong value that are repeated in its line
 
 

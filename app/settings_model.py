@@ -80,6 +80,7 @@ def _repository_name(value: str) -> str:
 Url = Annotated[str, AfterValidator(_url)]
 Secret = Annotated[SecretStr, AfterValidator(_not_blank)]
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
+Login = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$")]
 RepositoryName = Annotated[str, AfterValidator(_repository_name)]
 
 
@@ -239,6 +240,9 @@ class Settings(BaseSettings):
     )
     api_token: Secret | None = Field(
         default=None, description="the token that callers of /api show; 16 characters or more"
+    )
+    people: dict[str, Login] = Field(
+        default={}, description="a GitHub login for each e-mail address, or for a user's id in Slack or Jira"
     )
     github: GitHubSettings = Field(default_factory=GitHubSettings)
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)

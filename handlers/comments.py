@@ -1,29 +1,28 @@
 """Carry out `/claude …` written in a comment, a remark on code or a review; every one of them is answered."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 from gidgethub import routing, sansio
 
-from handlers import answers, github, policy, prompt, starting
+from handlers import answers, doing, github, policy, prompt, starting
 from handlers.commands import RESERVED, Command, Verb
 from handlers.desk import Desk
 from handlers.differences import Seen
+from handlers.doing import Asked
 from handlers.gathering import as_it_stood
 from handlers.github import allow
 from handlers.hearing import Spoken, heard, said_before, task_of
 from handlers.reconciling import bring_task_up_to_date, bring_up_to_date
-from handlers.sanitize import neutralise, visible
+from handlers.sanitize import neutralise
 from handlers.standing import Standing
 from runner.errors import Refusal
-from runner.tasks import Task, TriggerKind, WaitingFor
+from runner.tasks import Task, TriggerKind
 
 logger = logging.getLogger(__name__)
 
 router = routing.Router()
-
-STOPPED_BY_COMMAND = "/claude stop"
 
 
 @router.register("issue_comment", action="created")
@@ -115,21 +114,18 @@ async def _carry_out(desk: Desk, spoken: Spoken, command: Command, wish: str, se
     if command.verb in RESERVED:
         return answers.not_yet(command.verb)
     task = await task_of(desk, spoken)
+    asked = Asked(spoken.author, command, wish, spoken.at, spoken.message)
     if task is None and (spoken.issue is None or command.verb not in {Verb.instruct, Verb.retry}):
         return await _without_task(desk, spoken)
-    match command.verb:
-        case Verb.stop if task is not None:
-            return await _stop(desk, spoken, task)
-        case Verb.status if task is not None:
-            return answers.status(await desk.store.view(task.id))
-        case Verb.approve | Verb.deny if task is not None:
-            return await _decide(desk, spoken, task, command)
+    if task is not None and (answer := await doing.at_once(desk, task, asked)) is not None:
+        return answer
     if seen is not None and (overtaken := _overtaken(seen, spoken)) and not await desk.store.knows(wish):
         return overtaken
-    if task is not None:
-        await starting.not_while_stopping(desk, task)
-        return await _tell(desk, spoken, task, command, wish, seen)
-    return await _start(desk, spoken, seen, command.text, wish)
+    if task is None:
+        return await _start(desk, spoken, seen, command.text, wish)
+    await starting.not_while_stopping(desk, task)
+    first_words = partial(_first_words, desk, spoken, task, asked, seen)
+    return await doing.tell(desk, task, spoken.repository, asked, first_words)
 
 
 def _overtaken(seen: Seen, spoken: Spoken) -> str | None:
@@ -138,19 +134,6 @@ def _overtaken(seen: Seen, spoken: Spoken) -> str | None:
     if withdrawn is None or (seen.issue is not None and seen.issue["state"] != "open"):
         return None
     return answers.overtaken(withdrawn.why)
-
-
-async def _stop(desk: Desk, spoken: Spoken, task: Task) -> str:
-    """End what was asked for before this was said."""
-    view = await desk.store.view(task.id)
-    if not view.state.is_active:
-        ended_at = view.run.ended_at
-        was_this = view.run.stop_asked_by == spoken.author.login and ended_at is not None and ended_at >= spoken.at
-        return answers.STOPPING if was_this else answers.NOTHING_TO_STOP
-    if await desk.store.asked_last(view.run.id) > spoken.at:
-        return answers.ASKED_SINCE
-    await desk.conductor.stop(task.id, spoken.author.login, STOPPED_BY_COMMAND)
-    return answers.STOPPING
 
 
 async def _without_task(desk: Desk, spoken: Spoken) -> str:
@@ -172,55 +155,16 @@ async def _start(desk: Desk, spoken: Spoken, seen: Seen | None, extra: str, wish
     return answers.submitted(submission, await desk.store.view(submission.task.id), None)
 
 
-async def _decide(desk: Desk, spoken: Spoken, task: Task, command: Command) -> str:
-    view = await desk.store.view(task.id)
-    allowed = command.verb is Verb.approve
-    if view.waiting_for is WaitingFor.answer and allowed and not command.text:
-        return answers.ASKED_IN_WORDS
-    text = visible(command.text)
-    taken = await desk.conductor.decide(task.id, spoken.author.login, allowed=allowed, text=text)
-    return answers.decided(allowed) if taken else answers.NOTHING_TO_DECIDE
-
-
-async def _tell(desk: Desk, spoken: Spoken, task: Task, command: Command, wish: str, seen: Seen | None) -> str:
-    """An instruction or a new try: to the active run, else in a new run."""
-    before = await desk.store.view(task.id)
-    if before.state.is_active:
-        if command.verb is Verb.retry and not command.text:
-            return f"{answers.AT_WORK}\n\n{answers.status(before)}"
-        message = spoken.message(command.text)
-    else:
-        worked = any(run.turns for run in before.runs)
-        message = await _first_words(desk, spoken, task, command, seen, worked=worked)
-    submission = await starting.go_on(
-        desk, task, spoken.repository, spoken.author, message, wish, command.text, spoken.at
-    )
-    return answers.submitted(submission, await desk.store.view(task.id), before.waiting_for)
-
-
-async def _first_words(
-    desk: Desk, spoken: Spoken, task: Task, command: Command, seen: Seen | None, *, worked: bool
-) -> str:
-    """What a new run begins with. Claude knows the task, unless it never worked on it or begins on a new branch."""
+async def _first_words(desk: Desk, spoken: Spoken, task: Task, asked: Asked, seen: Seen | None, worked: bool) -> str:
+    """What a new run begins with. What Claude does not know yet it is told as it stands on GitHub."""
     allow(policy.may_work_in(spoken.payload))
     number = task.subject.number if task.subject.source == "github" else None
     if number is not None:
         await starting.open_issue(desk, spoken.payload, number)
     over = starting.is_over(task)
-    issue: Mapping[str, Any] | None = None
     if (over or not worked) and spoken.issue is not None and seen is not None and seen.issue is not None:
         issue = await as_it_stood(desk, spoken.issue, seen.issue, seen.standing, spoken.at)
-    again = await starting.begin_again_if_over(desk, task)
-    if (again or not worked) and issue is not None:
-        return await starting.first_message(desk, spoken.repository, issue, spoken.at, spoken.author, command.text)
-    if again or not worked:
-        return await _as_first_asked(desk, task, spoken.message(command.text) if command.text else "")
-    if command.verb is Verb.retry:
-        return prompt.of_retry(spoken.author.login, command.text, starting.new_boundary())
-    return spoken.message(command.text)
-
-
-async def _as_first_asked(desk: Desk, task: Task, more: str) -> str:
-    """The task in the words that were approved, not as the issue may have been edited since."""
-    first = await desk.store.first_wish(task.id)
-    return "\n\n".join(part for part in (first.instruction, more) if part)
+        if await starting.begin_again_if_over(desk, task) or not worked:
+            text = asked.command.text
+            return await starting.first_message(desk, spoken.repository, issue, spoken.at, spoken.author, text)
+    return await doing.words_again(desk, task, asked, worked=worked)

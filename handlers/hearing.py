@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from gidgethub import sansio
 
-from handlers import commands, github, policy, prompt, starting
+from handlers import commands, github, policy
 from handlers.commands import Command
 from handlers.desk import Desk
+from handlers.doing import message_of
 from runner.events import PullRequestOpened
 from runner.tasks import Actor, Repository, Task
 
@@ -56,7 +57,7 @@ def heard(
         repository=github.repository_of(event.data["repository"], desk.house),
         payload=event.data["repository"],
         issue=issue if issue is not None and "pull_request" not in issue else None,
-        message=message or _message_of(author),
+        message=message or message_of(author),
     )
 
 
@@ -110,7 +111,7 @@ async def said_before(desk: Desk, spoken: Spoken, comment_id: int | None = None)
                     at=at,
                     commands=command_of(comment, since),
                     issue=issue,
-                    message=_message_of(author),
+                    message=message_of(author),
                 )
     return [before[number] for number in sorted(before) if before[number].commands]
 
@@ -140,7 +141,3 @@ async def _places(desk: Desk, spoken: Spoken) -> dict[int, Mapping[str, Any] | N
     elif task.pull_request is not None:
         places[task.pull_request.number] = None
     return places
-
-
-def _message_of(author: Actor) -> Callable[[str], str]:
-    return lambda text: prompt.of_instruction(author.login, text, starting.new_boundary())

@@ -5,7 +5,7 @@ from datetime import datetime
 from handlers.rewriting import code
 from handlers.sanitize import neutralise_line
 from runner.tasks import Outcome, RunState, WaitingFor
-from runner.view import TaskView
+from runner.view import TaskView, Told
 
 
 def headline(view: TaskView) -> str:
@@ -137,6 +137,11 @@ def question(view: TaskView) -> str:
     if view.held_back is not None:
         return "\n".join(f"- {neutralise_line(finding, 500)}" for finding in view.held_back.findings[:20])
     return ""
+
+
+def told_elsewhere(view: TaskView, here: str) -> tuple[Told, ...]:
+    """What people told the run in other places than this one, which people here could not know."""
+    return tuple(one for one in view.told if one.place != here) if view.state.is_active else ()
 
 
 def duration(seconds: float) -> str:

@@ -24,13 +24,13 @@ LONGEST_SLUG = 40
 _IDS = uuid.UUID("1b6a5d6e-8a2b-4f5c-9d57-0c1a4f0e2b93")
 
 
-def branch_of(number: int, title: str) -> str:
-    """`claude/issue-42-short-title`: plain letters and digits, cut between words."""
+def branch_of(key: str, title: str) -> str:
+    """`claude/issue-42-short-title`, of `issue-42`: plain letters and digits, cut between words."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     if len(slug) > LONGEST_SLUG:
         slug = slug[: LONGEST_SLUG + 1].rpartition("-")[0] or slug[:LONGEST_SLUG]
-    return f"claude/issue-{number}-{slug}".rstrip("-")
+    return f"claude/{key}-{slug}".rstrip("-")
 
 
 def issue_of(branch: str) -> int | None:
@@ -72,7 +72,7 @@ async def begin(
     repository = repository_of(payload, desk.house)
     message = await first_message(desk, repository, issue, at, asker, extra)
     task = await desk.store.register.of_subject("github", identity_of(repository, issue["number"]))
-    branch = task.branch if task else branch_of(issue["number"], issue["title"])
+    branch = task.branch if task else branch_of(f"issue-{issue['number']}", issue["title"])
     if task is not None:
         await begin_again_if_over(desk, task)
     subject = subject_of(repository, issue, visible_line(issue["title"]))
@@ -97,16 +97,20 @@ async def go_on(
     wish: str,
     said: str,
     at: datetime | None = None,
+    place: str = "",
 ) -> Submission:
     """Say something to a task: to its active run, or in a new one on the same session. `said` is what people see.
 
-    `at` is when they said it, by GitHub's clock.
+    `at` is when they said it, by the clock of the place; None: by ours. `place` is where, empty is GitHub.
     """
     subject = task.subject
     if subject.source == "github" and subject.number is not None:
         subject = replace(subject, key=f"{repository.full_name}#{subject.number}")
     return await desk.conductor.submit(
-        subject, repository, task.branch, Wish(TriggerKind.command, asker, message, wish, visible(said), at)
+        subject,
+        repository,
+        task.branch,
+        Wish(TriggerKind.command, asker, message, wish, visible(said), at, place=place),
     )
 
 

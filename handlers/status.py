@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from handlers.messages import dollars, duration, headline, question, what_to_do, whole
+from handlers.messages import dollars, duration, headline, question, told_elsewhere, what_to_do, whole
 from handlers.rewriting import code
 from handlers.sanitize import neutralise, neutralise_and_tell, neutralise_line, plain_line
 from runner.events import ChecklistItem
@@ -60,7 +60,7 @@ def status_comment(view: TaskView, place: Place, dashboard: str | None, now: dat
     """The one comment that tells how a task stands. Without `now` it says nothing of time: for comparing."""
     parts = [f"{marker(view.task.id)}{run_marker(view.run)}\n### {neutralise_line(headline(view))}"]
     if (held := question(view)) or view.state.is_active:
-        parts += [held, _checklist(view.checklist), _doing(view)]
+        parts += [held, _told(view), _checklist(view.checklist), _doing(view)]
     else:
         parts += [_why(view), _checklist(view.checklist)]
         if view.outcome is Outcome.answered or (place == "issue" and view.answer):
@@ -81,6 +81,13 @@ def _checklist(items: tuple[ChecklistItem, ...]) -> str:
     if len(items) > 100:
         lines.append(f"- and {len(items) - 100} more")
     return "\n".join(lines)
+
+
+def _told(view: TaskView) -> str:
+    """What people said in other places."""
+    return "\n".join(
+        f"- {code(one.actor)} said in {one.place}: {neutralise_line(one.text, 300)}" for one in told_elsewhere(view, "")
+    )
 
 
 def _doing(view: TaskView) -> str:

@@ -27,11 +27,15 @@ class RunMoved:
 
 @dataclass(frozen=True, slots=True)
 class InstructionGiven:
-    """A person spoke to an active run; `uuid` is the message's own, `text` what they wrote."""
+    """A person spoke to the run; `uuid` is the message's own, `text` what they wrote.
+
+    `place` is where they did; empty is where the code is.
+    """
 
     actor: str
     text: str
     uuid: str
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,7 @@ async def submit(
     elif active:
         run_id, kind = RunId(active["id"]), Submitted.joined
         await changes.insert_trigger(db, task_id, run_id, wish, joined=True)
-        given = happened.InstructionGiven(wish.actor.login, wish.said, wish.uuid)
-        await changes.append(db, task_id, run_id, given)
+        await _note(db, task_id, run_id, wish)
         if active["waiting_for"] == WaitingFor.answer and wish.kind is TriggerKind.command:
             await changes.answer_question(db, task_id, run_id, wish)
     else:
@@ -50,4 +49,12 @@ async def submit(
         kind = Submitted.queued
         await changes.gather_unheard(db, task_id, run_id, wish)
         await changes.insert_trigger(db, task_id, run_id, wish, joined=False)
+        if wish.said:
+            await _note(db, task_id, run_id, wish)
     return task_id, run_id, kind
+
+
+async def _note(db: aiosqlite.Connection, task_id: TaskId, run_id: RunId, wish: Wish) -> None:
+    """For people: who said what, and where."""
+    given = happened.InstructionGiven(wish.actor.login, wish.said, wish.uuid, wish.place)
+    await changes.append(db, task_id, run_id, given)

@@ -167,6 +167,7 @@ class Wish:
 
     `instruction` is the whole message for Claude, fenced and cleaned; `said` is what the person wrote, for people.
     `asked_at` is when they asked, by the clock of the place; None where that is ours. A label's wish has its labelling.
+    `place` is where they said it, for people elsewhere; empty is where the code is.
     """
 
     kind: TriggerKind
@@ -176,6 +177,7 @@ class Wish:
     said: str = ""
     asked_at: datetime | None = None
     labelling: Labelling | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

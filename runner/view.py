@@ -11,6 +11,7 @@ from runner.events import (
     ChecklistChanged,
     ChecklistItem,
     Decided,
+    InstructionGiven,
     LaunchEnded,
     LaunchLost,
     LaunchRevived,
@@ -27,6 +28,7 @@ from runner.events import (
 )
 from runner.tasks import Outcome, PullRequest, Run, RunState, Task, WaitingFor
 
+MOST_TOLD = 3
 # What does not go on while everything is paused. A running one is about to end; other waits last as long as they last.
 HELD_BY_A_PAUSE = frozenset({RunState.queued, RunState.starting, RunState.publishing})
 
@@ -60,10 +62,21 @@ class HeldBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a person said to the run; `place` is where, empty is where the code is."""
+
+    actor: str
+    place: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskView:
     """A task as people see it now. `position` counts the runs ahead in the queue, 0 for the next one.
 
     `stalled_minutes`: Claude's supervisor lives and gave no sign of it for so long, when we last looked.
+
+    `told` is what people said to the run, the latest last, and only the last few.
 
     `asked` is the oldest question or request that nobody has answered. `paused`: it would go on, but whoever runs the
     service has stopped everything.
@@ -79,6 +92,7 @@ class TaskView:
     checklist: tuple[ChecklistItem, ...]
     doing: str
     said: str
+    told: tuple[Told, ...]
     answer: str
     asked: Asked | None
     held_back: HeldBack | None
@@ -133,6 +147,7 @@ class TaskView:
         change: Change | None = None
         checklist: tuple[ChecklistItem, ...] = ()
         doing = said = answer = ""
+        told: list[Told] = []
         asked: dict[str, Asked] = {}
         held_back: HeldBack | None = None
         retry: RetryPlanned | None = None
@@ -142,6 +157,9 @@ class TaskView:
             match recorded.event:
                 case RunQueued():
                     checklist, doing, said, answer, asked, held_back, retry = (), "", "", "", {}, None, None
+                    told = []
+                case InstructionGiven(actor=actor, text=text, place=place):
+                    told = [*told, Told(actor, place, text)][-MOST_TOLD:]
                 case LaunchStarted(sandbox=sandbox):
                     retry, confined, stalled = None, sandbox != "none", None
                 case LaunchStalled(minutes=minutes):
@@ -184,6 +202,7 @@ class TaskView:
             checklist=checklist,
             doing=doing,
             said=said,
+            told=tuple(told),
             answer=answer,
             asked=next(iter(asked.values()), None),
             held_back=held_back,

@@ -175,6 +175,7 @@ def test_several_mistakes_give_several_lines_and_no_secret(environ: dict[str, st
         ("port =", "cco.toml cannot be read"),
         ("home = '/tmp'", "cco.toml: home cannot be set here"),
         ("[jira.projects]\nPROJ = 'hello'", "cco.toml: jira.projects.PROJ is 'hello': it is not a repository"),
+        ("[people]\nanna = 'not a login'", "cco.toml: people.anna is 'not a login'"),
         ("[sandbox]\nread_only = ['/nowhere']", "CCO_SANDBOX_READ_ONLY is '/nowhere': there is nothing there"),
     ],
 )

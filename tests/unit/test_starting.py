@@ -19,7 +19,7 @@ from handlers.starting import branch_of, next_branch, wish_id
 )
 def test_a_branch_is_named_for_its_issue(title: str, branch: str) -> None:
     """Plain letters, cut between words, nothing that git or a shell would take for something else."""
-    assert branch_of(42, title) == branch
+    assert branch_of("issue-42", title) == branch
 
 
 def test_branches_are_counted() -> None:

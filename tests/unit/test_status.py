@@ -52,6 +52,12 @@ VIEWS: dict[str, TaskView] = {
     "running": a.view(happened.LaunchStarted(1, "bwrap"), SAID, CHECKLIST, USED),
     "stalled": a.view(happened.LaunchStarted(1, "bwrap"), SAID, CHECKLIST, USED, happened.LaunchStalled(1, 2)),
     "running-with-pull-request": a.view(CHECKLIST, USED, PUSHED, task=WITH_PULL_REQUEST, run=a.run(cost_usd=0.004)),
+    "running-told-elsewhere": a.view(
+        happened.LaunchStarted(1, "bwrap"),
+        CHECKLIST,
+        happened.InstructionGiven("anna", "Said here, so it is not said again.", "u1"),
+        happened.InstructionGiven("bob", "Mind the *old* format, @carol", "u2", "Slack"),
+    ),
     "running-unconfined": a.view(happened.LaunchStarted(1, "none"), USED),
     "approval": a.view(
         CHECKLIST,
@@ -135,7 +141,7 @@ def test_every_state_wait_and_outcome_has_its_own_words() -> None:
     lines = [
         headline(view)
         for name, view in VIEWS.items()
-        if name not in {"running-with-pull-request", "running-unconfined"}
+        if name not in {"running-with-pull-request", "running-unconfined", "running-told-elsewhere"}
     ]
     assert len(set(lines)) == len(lines)
 

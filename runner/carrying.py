@@ -153,6 +153,8 @@ class Carrier:
             paused=paused,
         )
         match verdict:
+            case retry.Settle(outcome=None):  # whoever asked for a stop meanwhile: it was done before it heard of that
+                await self._go_publish(run, Outcome.delivered, "", over)
             case _ if run.stop_asked_by is not None:
                 await self._go_publish(run, Outcome.stopped, f"{run.stop_asked_by} stopped it.", over)
             case retry.GoOn():
@@ -173,9 +175,8 @@ class Carrier:
                 await self._store.move(
                     run.id, RunState.waiting, over, reached, waiting_for=WaitingFor.quota, waiting_until=until
                 )
-            case retry.Settle(outcome=outcome, reason=reason):
-                settled = outcome or Outcome.delivered
-                await self._go_publish(run, settled, self._means.keyring.redact(reason) if outcome else "", over)
+            case retry.Settle(outcome=Outcome() as outcome, reason=reason):
+                await self._go_publish(run, outcome, self._means.keyring.redact(reason), over)
 
     async def _go_publish(self, run: Run, outcome: Outcome, reason: str, over: Event) -> None:
         await self._store.move(run.id, RunState.publishing, over, outcome=outcome, reason=reason)

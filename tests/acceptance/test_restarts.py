@@ -63,3 +63,20 @@ async def test_a_service_that_is_told_to_end_ends_soon_and_the_next_one_takes_ov
         assert len(it.pulls(issue)) == 1
         assert len(it.statuses(issue)) == 1
         assert len(it.model.requests) == 2
+
+
+async def test_what_was_done_before_it_was_merged_is_done_however_late_we_hear_of_it() -> None:
+    """Whoever merged it asked nobody to stop: there was nobody left to stop."""
+    async with house(separate=True) as it:
+        issue = await it.ask("Finish alone", [commits("a.txt"), waits()], [done("Done.")])
+        pull = await it.draft(issue)
+        await it.end(it.services[0], signal.SIGKILL)
+        it.let_go()
+        await it.until(lambda: not it.agents())
+        await it.world.act("bob").set_draft(pull, draft=False)
+        await it.world.act("bob").merge(pull)
+
+        await it.start()
+        await it.says(issue, "Merged: pull request")
+        await it.says(pull, "Merged: pull request")
+        assert len(it.statuses(issue)) == len(it.statuses(pull)) == 1

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from runner import attending, changes, effects, kin, retry, sandbox
+from runner import attending, changes, effects, kin, retry, sandbox, spool
 from runner import events as happened
 from runner.about import matter
 from runner.conductor import Conductor
@@ -357,10 +357,18 @@ class World:
             assert launches == sorted(set(launches)), story
             if run.outcome is Outcome.stopped and not run.state.is_active:
                 assert run.stop_asked_by, story
+                assert not self.was_done(run.id), story  # it had ended by itself: a stop was too late
         wishes = [one.instruction for run in view.runs for one in await self.store.triggers(run.id)]
         assert sorted(wishes) == sorted(story.said), story  # each is in one run
         session = self.session(story)
         assert len(words(session)) == len(set(words(session))), (story, session.heard)  # and is heard at most once
+
+    def was_done(self, run_id: RunId) -> bool:
+        """Whether Claude ended its part as it should."""
+        for launch in self.machine.launches.get(run_id, [])[-1:]:
+            ending = spool.read_exit(launch.directory)
+            return ending is not None and ending.cause is Cause.finished and not (ending.result or {}).get("is_error")
+        return False
 
     def session(self, story: Story) -> Session:
         for run in story.run_ids:

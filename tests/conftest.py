@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for, and how many examples the property tests try."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,10 @@ pytest_plugins = [
     "tests.figures",
     "tests.crash.recording",
 ]
+
+# What a shell starts in the background has SIGINT ignored, and what we start would be as deaf to Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # On a loaded machine an example takes long, and that is no finding. `./cco test --long` chooses the other profile.
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -33,6 +33,8 @@ ANY_HOST = ("/webhooks/", "/livez", "/readyz", "/metrics")
 
 ARRIVE_SECONDS = 2.0  # for a webhook whose body is arriving when the service is told to end
 LEAVE_SECONDS = 1.0  # for everyone else
+# How long the rest of a body is read that nobody wants. aiohttp's own ten seconds kept megabytes for who misbehaves.
+UNWANTED_SECONDS = 1.0
 
 REQUEST_ID = web.RequestKey("id", str)
 
@@ -93,7 +95,7 @@ def loopback_url(host: str, port: int) -> str | None:
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Listen for as long as the block runs; yields the port, which is free choice where `port` is 0."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LEAVE_SECONDS)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LEAVE_SECONDS, lingering_time=UNWANTED_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, backlog=1024)

@@ -51,7 +51,7 @@ async def _send(count: int, figure: Figure, warm_up: int) -> None:
         answers = await _all(it, range(warm_up, warm_up + count))
         seconds = time.monotonic() - started
 
-        # aiohttp reads on for ten seconds where a body was not wanted, also when nobody sends it any more.
+        # The service reads on for a while where a body was not wanted, also when nobody sends it any more.
         end = time.monotonic() + AFTERWARDS_SECONDS
         while (grown := (await _memory(it) - before) / MEGABYTE) >= MOST_GROWN and time.monotonic() < end:
             await asyncio.sleep(1)

@@ -12,8 +12,8 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from app.records import event_json, task_json
 from runner.errors import Refusal
+from runner.records import event_json, task_json
 from runner.store import Store
 from runner.tasks import Actor, RunState, Task, TaskId
 from runner.view import TaskView

@@ -1,6 +1,7 @@
 """The settings there are: types, defaults, and what would be right, said for each."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,6 +31,19 @@ def _url(value: str) -> str:
     if parts.username or parts.password:
         raise ValueError("it holds a password")
     return value.rstrip("/")
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    return SecretStr(_url(value.get_secret_value()))
+
+
+def _discord_url(value: SecretStr) -> SecretStr:
+    address, _, query = value.get_secret_value().partition("?")
+    if not re.search(r"/webhooks/[0-9]+/[A-Za-z0-9_-]+/?$", address):
+        raise ValueError("it is not a webhook's")
+    if query and not re.fullmatch(r"thread_id=[0-9]+", query):
+        raise ValueError("behind the ? it may say thread_id and nothing else")
+    return SecretStr(_url(address) + (f"?{query}" if query else ""))
 
 
 def _comma_separated(value: object) -> object:
@@ -197,9 +211,9 @@ class JiraSettings(Section):
 class DiscordSettings(Section):
     """Discord, if it is told of tasks."""
 
-    webhook_url: (
-        Annotated[SecretStr, AfterValidator(lambda value: SecretStr(_url(value.get_secret_value())))] | None
-    ) = Field(default=None, description="the address that Discord gives for a channel's webhook")
+    webhook_url: Annotated[SecretStr, AfterValidator(_discord_url)] | None = Field(
+        default=None, description="the address that Discord gives for a channel's webhook"
+    )
 
 
 class ReconcileSettings(Section):

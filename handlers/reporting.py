@@ -29,6 +29,8 @@ LONGEST_BACKOFF = timedelta(minutes=15)
 LONGEST_WEATHER = timedelta(minutes=1)  # it may clear at any moment
 LONGEST_CALL = timedelta(minutes=2)
 
+TODAY = timedelta(days=1)
+
 
 class Reporter(Protocol):
     """One place where tasks are told of."""
@@ -219,6 +221,11 @@ class Reporting:
         else:
             logger.error("%s could not tell of task %s", reporter.name, task_id, exc_info=error)
         memory.due = self.now() + wait
+
+
+def is_of_today(view: TaskView, came_up: datetime) -> bool:
+    """At work, or changed not long before we came up: a place that is new tells no old stories."""
+    return view.state.is_active or view.task.updated_at >= came_up - TODAY
 
 
 def _state(view: TaskView) -> tuple[object, ...]:

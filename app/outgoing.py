@@ -1,7 +1,7 @@
 """One request to a place whose address is a secret: no redirect is followed, and no error gives the address away."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,8 @@ USER_AGENT = "cc-orchestrator"
 TIMEOUT_SECONDS = 10.0
 LONGEST_ANSWER = 64 * 1024  # bytes; what comes after them is not read
 LONGEST_ADVICE = timedelta(hours=1)
+LOOK_AGAIN = timedelta(minutes=5)  # whether an operator has mended what only they can
+WEATHER = frozenset({408, 425, 429})  # and what is above 499
 
 
 class Unanswered(TryLater):
@@ -61,6 +63,22 @@ class Outgoing:
             raise TryLater(f"{place} cannot be reached: {_why(error)}") from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unanswered(f"{place} did not answer: {_why(error)}") from None
+
+    def posting(self, place: str, url: str) -> Callable[[bytes, Mapping[str, str]], Awaitable[None]]:
+        """Posts there. Only a status of 2xx says that it was taken."""
+
+        async def post(body: bytes, headers: Mapping[str, str]) -> None:
+            answer = await self.send(place, "POST", url, body, headers)
+            if 200 <= answer.status < 300:
+                return
+            said = f"{place} answers {answer.status}"
+            if answer.status in WEATHER or answer.status >= 500:
+                raise TryLater(said, advice(answer.headers.get("retry-after")))
+            if 300 <= answer.status < 400:
+                raise Refused(said, "no redirect is followed: set the address that it leads to", LOOK_AGAIN)
+            raise Refused(said, "see whether its address in cco.toml is right, and what its own log says", LOOK_AGAIN)
+
+        return post
 
 
 @asynccontextmanager

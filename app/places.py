@@ -14,6 +14,7 @@ from handlers.desk import House
 from handlers.reporters.discord import DiscordReporter
 from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
+from handlers.reporters.webhooks import PlainWebhook
 from handlers.reporting import Reporter
 
 
@@ -53,8 +54,24 @@ async def _discord(given: Given) -> Iterable[Reporter]:
     return [DiscordReporter(channel, given.house.redact, given.house.dashboard, given.now)]
 
 
+async def _webhooks(given: Given) -> Iterable[Reporter]:
+    hooks = given.settings.webhooks
+    return [
+        PlainWebhook(
+            title=title,
+            post=given.outgoing.posting(f"the webhook {title}", hook.url.get_secret_value()),
+            secret=hook.secret.get_secret_value(),
+            repositories=hook.repositories,
+            redact=given.house.redact,
+            now=given.now,
+            since=given.now(),
+        )
+        for title, hook in hooks.items()
+    ]
+
+
 # Each is nothing where its settings are missing. docs/extending.md shows how one is added.
-PLACES: Mapping[str, Place] = {"github": _github, "slack": _slack, "discord": _discord}
+PLACES: Mapping[str, Place] = {"github": _github, "slack": _slack, "discord": _discord, "webhooks": _webhooks}
 
 
 @asynccontextmanager

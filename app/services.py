@@ -190,7 +190,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             finds=finds,
             traffic=github.traffic,
         )
-        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics)
+        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics, reporting)
         web.add_health(server, readiness.wrong, metrics.text)
         reconciler = Reconciler(
             github,
@@ -318,6 +318,7 @@ def _server(
     people: People,
     with_github: WithGitHub | None,
     metrics: Metrics,
+    reporting: Reporting,
 ) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
@@ -335,6 +336,7 @@ def _server(
         transcript=deeds.transcript,
     )
     app.add_routes(api.Api(store, offered).routes())
+    app.router.add_get("/api/places", api.places(reporting.backlog))
     examine = partial(doctor.examine_settings, settings, confinement.why_not)
     add_dashboard(app, store, offered, entrance, examine, people, with_github)
     app.router.add_get("/api/live", live.listen)

@@ -77,6 +77,16 @@ class _Seen:
     pauses: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one place was not told yet: of how many tasks, for how long the oldest waits, what the last try ran into."""
+
+    reporter: str
+    tasks: int
+    oldest: timedelta
+    trouble: str
+
+
 @dataclass(slots=True)
 class Reporting:
     """The report loop. Time, sleep and dice are given, so that a test need not wait."""
@@ -87,6 +97,16 @@ class Reporting:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     dice: random.Random = field(default_factory=random.Random)
     unsaid: dict[str, dict[TaskId, datetime]] = field(default_factory=dict)  # by reporter, since when
+    troubles: dict[str, str] = field(default_factory=dict)  # by reporter, since it last spoke
+
+    def backlog(self) -> list[Backlog]:
+        """For every place, in their order."""
+        found = []
+        for name in (reporter.name for reporter in self.reporters):
+            waiting, now = self.unsaid.get(name, {}), self.now()
+            oldest = max(timedelta(0), now - min(waiting.values(), default=now))
+            found.append(Backlog(name, len(waiting), oldest, self.troubles.get(name, "") if waiting else ""))
+        return found
 
     async def run(self) -> None:
         """Until cancelled. Every reporter is on its own: one that is slow or broken delays no other."""
@@ -198,6 +218,8 @@ class Reporting:
                     reference = await reporter.report(view, receipt)
                 digest = reporter.digest(view)
                 await self.store.receipts.save(Receipt(task_id, reporter.name, digest, reference, self.now()))
+                self.unsaid[reporter.name].pop(task_id, None)  # what is new from here on waits from here on
+                self.troubles.pop(reporter.name, None)
         except Exception as error:  # noqa: BLE001  (said in the log, and tried again; nobody else waits for it)
             self._put_off(reporter, task_id, memory, error)
         else:
@@ -217,8 +239,10 @@ class Reporting:
         memory.failures = min(memory.failures + 1, 10)
         if isinstance(error, TryLater):
             wait = max(wait, error.after or wait)
+            self.troubles[reporter.name] = str(error)
             logger.info("%s cannot tell of task %s yet: %s", reporter.name, task_id, error)
         else:
+            self.troubles[reporter.name] = "something broke here; the service's log has it"
             logger.error("%s could not tell of task %s", reporter.name, task_id, exc_info=error)
         memory.due = self.now() + wait
 

@@ -196,7 +196,7 @@ async def discord() -> AsyncIterator[FakeDiscord]:
     app.router.add_get(here, fake.handle, allow_head=False)
     app.router.add_post(here, fake.handle)
     app.router.add_patch(f"{here}/messages/{{message}}", fake.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -1,4 +1,4 @@
-"""A program that takes plain webhooks: it checks signatures, keeps what it is told, and can be down, slow or strange."""
+"""A program that takes plain webhooks: checks signatures, keeps what it is told, and can be down, slow or strange."""
 
 import asyncio
 import hashlib
@@ -96,7 +96,7 @@ async def receiver() -> AsyncIterator[FakeReceiver]:
     fake = FakeReceiver()
     app = web.Application(client_max_size=16 * 1024 * 1024)
     app.router.add_route("*", "/{path:.*}", fake.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

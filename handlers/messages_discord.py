@@ -164,8 +164,8 @@ def _escaped(words: str) -> str:
 
 
 def _plain(words: str) -> str:
-    """One line where Discord reads no Markdown but mentions and emoji."""
-    return " ".join(shown(words).split()).replace("@", f"@{_JOINER}")
+    """One line for a title, where a backslash may be shown as it is."""
+    return re.sub(r"[@<]", lambda found: f"{found[0]}{_JOINER}", " ".join(shown(words).split()))
 
 
 def _cut(text: str, limit: int) -> str:

@@ -64,7 +64,6 @@ async def _webhooks(given: Given) -> Iterable[Reporter]:
             repositories=hook.repositories,
             redact=given.house.redact,
             now=given.now,
-            since=given.now(),
         )
         for title, hook in hooks.items()
     ]

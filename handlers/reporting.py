@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -98,6 +98,7 @@ class Reporting:
     dice: random.Random = field(default_factory=random.Random)
     unsaid: dict[str, dict[TaskId, datetime]] = field(default_factory=dict)  # by reporter, since when
     troubles: dict[str, str] = field(default_factory=dict)  # by reporter, since it last spoke
+    connected: dict[str, datetime] = field(default_factory=dict)  # by reporter, when it was first there
 
     def backlog(self) -> list[Backlog]:
         """For every place, in their order."""
@@ -115,6 +116,7 @@ class Reporting:
                 group.create_task(self._keep(reporter), name=f"reporter {reporter.name}")
 
     async def _keep(self, reporter: Reporter) -> None:
+        self.connected[reporter.name] = await self._first_there(reporter)
         seen = _Seen(await self.store.last_event(), self.now(), self.store.pause.count)
         known = {task_id: _Memory(self.now()) for task_id in await self.store.receipts.unsaid(reporter.name)}
         bell = asyncio.Event()
@@ -132,6 +134,15 @@ class Reporting:
                     self._note_unsaid(reporter, task_id, memory)
                 waiting = [one.due for one in known.values() if one.due is not None and one.saying is None]
                 await self._rest(bell, waiting)
+
+    async def _first_there(self, reporter: Reporter) -> datetime:
+        """Remembered, since a restart makes no place a new one: what it missed meanwhile it is still told."""
+        mark, now = f"told-{reporter.name}", self.now()
+        with suppress(TryLater):  # the database takes nothing now; then the next start notes it
+            if (since := await self.store.marks.at(mark)) is not None:
+                return since
+            await self.store.marks.reached(mark, now)
+        return now
 
     def _note_unsaid(self, reporter: Reporter, task_id: TaskId, memory: _Memory) -> None:
         waiting = self.unsaid.setdefault(reporter.name, {})
@@ -231,6 +242,9 @@ class Reporting:
         if not reporter.wants(view):
             return None, None
         receipt = await self.store.receipts.of(task_id, reporter.name)
+        is_old = not view.state.is_active and view.task.updated_at < self.connected[reporter.name] - TODAY
+        if receipt is None and is_old:
+            return None, None  # a place that is new tells no old stories
         return (None if receipt is not None and receipt.digest == reporter.digest(view) else view), receipt
 
     def _put_off(self, reporter: Reporter, task_id: TaskId, memory: _Memory, error: Exception) -> None:
@@ -245,11 +259,6 @@ class Reporting:
             self.troubles[reporter.name] = "something broke here; the service's log has it"
             logger.error("%s could not tell of task %s", reporter.name, task_id, exc_info=error)
         memory.due = self.now() + wait
-
-
-def is_of_today(view: TaskView, came_up: datetime) -> bool:
-    """At work, or changed not long before we came up: a place that is new tells no old stories."""
-    return view.state.is_active or view.task.updated_at >= came_up - TODAY
 
 
 def _state(view: TaskView) -> tuple[object, ...]:

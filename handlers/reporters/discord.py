@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from handlers.messages_discord import Redact, embed
-from handlers.reporting import is_of_today
 from runner.effects import effect
 from runner.receipts import Receipt
 from runner.tasks import TaskId
@@ -42,7 +41,6 @@ class DiscordReporter:
         self._redact = redact
         self._dashboard = dashboard
         self._clock = clock
-        self._since = clock()
         self._posted: dict[TaskId, str] = {}  # what no receipt may know yet: it could not be written
         self._at_work: set[TaskId] = set()
         self._alone = asyncio.Lock()
@@ -61,9 +59,9 @@ class DiscordReporter:
         """One message at a time, and none before Discord wants one: what changes meanwhile is in it."""
         return self._turn()
 
-    def wants(self, view: TaskView) -> bool:
-        """Not the old ones, when Discord is connected to a service that has many."""
-        return is_of_today(view, self._since)
+    def wants(self, view: TaskView) -> bool:  # noqa: ARG002  (all of them)
+        """Every task."""
+        return True
 
     def digest(self, view: TaskView) -> str:
         """Of the whole embed but for the time."""

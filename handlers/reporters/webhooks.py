@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from handlers.reporting import is_of_today
 from runner.effects import effect
 from runner.receipts import Receipt
 from runner.records import task_json, time
@@ -36,7 +35,6 @@ class PlainWebhook:
     repositories: tuple[str, ...]
     redact: Callable[[str], str]
     now: Callable[[], datetime]
-    since: datetime
     line: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     @property
@@ -53,10 +51,9 @@ class PlainWebhook:
         return self.line
 
     def wants(self, view: TaskView) -> bool:
-        """Tasks of its repositories that are not over for long."""
+        """Tasks of its repositories."""
         here = view.task.repository.full_name.casefold()
-        chosen = not self.repositories or here in {one.casefold() for one in self.repositories}
-        return chosen and is_of_today(view, self.since)
+        return not self.repositories or here in {one.casefold() for one in self.repositories}
 
     def digest(self, view: TaskView) -> str:
         """Of what is worth a call."""

@@ -35,7 +35,7 @@ async def hook(fake: FakeReceiver, repositories: tuple[str, ...] = ()) -> AsyncI
     """The reporter as the settings make it."""
     async with open_outgoing(timeout_seconds=1) as outgoing:
         post = outgoing.posting("the webhook pager", fake.url)
-        yield PlainWebhook("pager", post, fake.secret, repositories, redact, lambda: NOON, NOON)
+        yield PlainWebhook("pager", post, fake.secret, repositories, redact, lambda: NOON)
 
 
 @pytest.fixture
@@ -68,13 +68,11 @@ async def test_the_same_state_has_the_same_id_whenever_it_is_sent_and_another_ha
         assert pager.digest(first) != pager.digest(view(run=ended(Outcome.answered)))
 
 
-async def test_only_its_repositories_and_no_old_stories_are_told(fake: FakeReceiver) -> None:
+async def test_only_its_repositories_are_told(fake: FakeReceiver) -> None:
     other = Repository("github.com", 2, "octo/other", "https://github.com/octo/other.git", "main")
     async with hook(fake, ("Octo/Hello",)) as pager:
         assert pager.wants(view(task=task(repository=HELLO)))
         assert not pager.wants(view(task=task(repository=other)))
-        old = task(updated_at=NOON - timedelta(days=2))
-        assert not pager.wants(view(run=ended(Outcome.answered), task=old))
 
 
 async def test_secrets_are_taken_out_of_every_word_of_it(fake: FakeReceiver) -> None:
@@ -129,7 +127,7 @@ async def test_what_changes_while_it_is_down_is_told_once_as_it_stands_then(tmp_
     clock = Clock()
     async with open_store(tmp_path / "cco.db") as store, hook(fake) as made:
         world = World(store, None, None, clock, None)  # type: ignore[arg-type]  # of it only what fills the store
-        pager = replace(made, now=clock.now, since=clock.now())
+        pager = replace(made, now=clock.now)
         fake.fail(3, status=503)
         fake.fail(1, after_effect=True)
         loop = asyncio.create_task(Reporting(store, [pager], clock.now, clock.sleep).run())

@@ -1,6 +1,6 @@
 """The places where tasks are told of: one table, from the settings to the reporters."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.discord import Discord
 from app.github import GitHub
 from app.outgoing import Outgoing, open_outgoing
 from app.settings_model import Settings
-from app.slack import open_slack
+from app.slack import Slack, open_slack
 from handlers.desk import House
 from handlers.reporters.discord import DiscordReporter
 from handlers.reporters.github import reporters as github_reporters
@@ -20,33 +20,32 @@ from handlers.reporting import Reporter
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a place is made of. `stack` closes what it opens; `forgotten` is since when we may have said things that we
-    know nothing of, because the database was restored."""
+    """What a place is made of. `forgotten`: since when we may have said what we know nothing of, after a restore."""
 
     settings: Settings
-    github: GitHub
     house: House
-    outgoing: Outgoing
-    stack: AsyncExitStack
     now: Callable[[], datetime]
+    outgoing: Outgoing
+    github: GitHub
+    slack: Slack | None
     forgotten: datetime | None
 
 
-Place = Callable[[Given], Awaitable[Iterable[Reporter]]]
+# Nothing is made where the settings ask for nothing.
+Place = Callable[[Given], Sequence[Reporter]]
 
 
-async def _github(given: Given) -> Iterable[Reporter]:
+def _github(given: Given) -> Sequence[Reporter]:
     return github_reporters(given.github.of, given.github.turn, given.house, given.now)
 
 
-async def _slack(given: Given) -> Iterable[Reporter]:
-    if given.settings.slack.bot_token is None:
+def _slack(given: Given) -> Sequence[Reporter]:
+    if given.slack is None:
         return []
-    channel = await given.stack.enter_async_context(open_slack(given.settings.slack))
-    return [SlackReporter(channel, given.house.redact, given.house.dashboard, given.now, given.forgotten)]
+    return [SlackReporter(given.slack, given.house.redact, given.house.dashboard, given.now, given.forgotten)]
 
 
-async def _discord(given: Given) -> Iterable[Reporter]:
+def _discord(given: Given) -> Sequence[Reporter]:
     url = given.settings.discord.webhook_url
     if url is None:
         return []
@@ -54,8 +53,7 @@ async def _discord(given: Given) -> Iterable[Reporter]:
     return [DiscordReporter(channel, given.house.redact, given.house.dashboard, given.now)]
 
 
-async def _webhooks(given: Given) -> Iterable[Reporter]:
-    hooks = given.settings.webhooks
+def _webhooks(given: Given) -> Sequence[Reporter]:
     return [
         PlainWebhook(
             title=title,
@@ -65,11 +63,11 @@ async def _webhooks(given: Given) -> Iterable[Reporter]:
             redact=given.house.redact,
             now=given.now,
         )
-        for title, hook in hooks.items()
+        for title, hook in given.settings.webhooks.items()
     ]
 
 
-# Each is nothing where its settings are missing. docs/extending.md shows how one is added.
+# By the name of its file in handlers/reporters. docs/extending.md shows how one is added.
 PLACES: Mapping[str, Place] = {"github": _github, "slack": _slack, "discord": _discord, "webhooks": _webhooks}
 
 
@@ -80,5 +78,6 @@ async def open_places(
     """All that the settings ask for. Nothing is said yet, so that a place being down delays no start."""
     async with AsyncExitStack() as stack:
         outgoing = await stack.enter_async_context(open_outgoing())
-        given = Given(settings, github, house, outgoing, stack, now, forgotten)
-        yield [reporter for place in PLACES.values() for reporter in await place(given)]
+        slack = await stack.enter_async_context(open_slack(settings.slack)) if settings.slack.bot_token else None
+        given = Given(settings, house, now, outgoing, github, slack, forgotten)
+        yield [reporter for place in PLACES.values() for reporter in place(given)]

@@ -411,10 +411,19 @@ async def test_the_backlog_says_of_how_many_since_when_and_why(store: Store) -> 
         assert loop.backlog()[0] == Backlog("good", 0, timedelta(0), "")
         assert loop.backlog()[1] == Backlog("away", 1, timedelta(minutes=3), "it rains")
 
-        for what in range(20):  # for ten minutes there is always something new
-            await use(store, task_id, str(what))
+        await use(store, task_id, "begin")
+        await in_time(time, lambda: " begin " in good.said[-1] and loop.backlog()[0].tasks == 0)
+        good.gate, said = asyncio.Event(), len(good.said)
+        for count in range(
+            said + 1, said + 21
+        ):  # for ten minutes there is always something new before the last is told
+            await use(store, task_id, f"{count}")
+            await in_time(time, lambda count=count: good.tries == count)  # type: ignore[misc]  # a default argument is a lambda's only way to hold a value
+            await use(store, task_id, f"{count} and more")
             time.forward(timedelta(seconds=30))
-            await in_time(time, lambda what=what: f" {what} " in good.said[-1])  # type: ignore[misc]  # a default argument is a lambda's only way to hold a value
+            good.gate.set()
+            await until(lambda count=count: len(good.said) == count)  # type: ignore[misc]  # the same
+            good.gate.clear()
         assert loop.backlog()[0].oldest < timedelta(minutes=2)
         assert loop.backlog()[1].oldest >= timedelta(minutes=13)
         away.trouble = []

@@ -1,6 +1,7 @@
 """One task is told in every place, and a place that is away, slow or limiting holds nothing up."""
 
 import asyncio
+import signal
 import time
 from datetime import timedelta
 from typing import Any
@@ -115,6 +116,33 @@ async def test_places_in_trouble_slow_no_run_and_end_with_the_right_words_once(t
         begun = time.monotonic()
         await alone.says(await alone.ask("Do it all the same", [commits()], [done()]), "Done")
         assert took < 3 * (time.monotonic() - begun) + 10  # a call that hangs takes a minute
+
+
+async def test_killed_before_it_knows_what_it_posted_there_is_at_most_one_more_with_the_same_footer() -> None:
+    """A webhook cannot look for its own messages. The later one goes on; a program knows what is twice by its id."""
+    async with house(discord=True, receiver=True, separate=True) as it:
+        assert it.discord is not None
+        assert it.receiver is not None
+        discord, receiver = it.discord, it.receiver
+        discord.fail(1, method="POST", held=60.0)
+        receiver.fail(1, held=60.0)
+        issue = await it.ask("Say it at least once", [commits(), waits()], [done()])
+        await it.until(lambda: discord.messages and receiver.taken())
+        (lost,) = discord.messages.values()
+        assert await it.end(it.services[0], signal.SIGKILL) == -signal.SIGKILL
+        await it.start()
+        await it.draft(issue)
+        it.let_go()
+
+        await it.says(issue, "Done")
+        await it.until(lambda: any("Done" in words(one) for one in discord.messages.values()))
+        await it.until(lambda: receiver.taken()[-1]["event"] == "task.succeeded")
+        assert [one["embeds"][0]["footer"]["text"] for one in discord.messages.values()] == ["task 1, run 1"] * 2
+        (other,) = [one for one in discord.messages.values() if one is not lost]
+        assert "Done" in words(other)
+        assert "Done" not in words(lost)
+        order = [one["task"]["last_event"] for one in receiver.taken()]
+        assert order == sorted(order)
 
 
 async def test_doctor_says_which_place_is_behind_for_how_long_why_and_what_to_do(

@@ -45,6 +45,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     after_effect: bool = False  # it is done, and then the connection breaks
+    held: float = 0.0  # it is done, and the answer comes so many seconds later
 
 
 class FakeDiscord:
@@ -112,6 +113,8 @@ class FakeDiscord:
             return self._answer(request, body, 429, said, {**headers, "Retry-After": str(int(limited) + 1)})
         status, answer = self._carry_out(request, body)
         response = self._answer(request, body, status, answer, headers)
+        if fault and fault.held:
+            await asyncio.sleep(fault.held)
         if fault and fault.after_effect and request.transport is not None:
             request.transport.abort()
         return response

@@ -37,6 +37,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     after_effect: bool = False  # it is kept, and then the connection breaks
+    held: float = 0.0  # it is kept, and the answer comes so many seconds later
 
 
 class FakeReceiver:
@@ -75,6 +76,10 @@ class FakeReceiver:
             await asyncio.sleep(fault.delay)
             if fault.status:
                 return self._answer(request, body, fault.status, fault.headers)
+            if fault.held:
+                response = self._answer(request, body, 204, {})
+                await asyncio.sleep(fault.held)
+                return response
             if fault.after_effect and request.transport is not None:
                 request.transport.abort()
                 return self._answer(request, body, 0, {})

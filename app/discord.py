@@ -66,7 +66,7 @@ class Discord:
     async def post(self, message: dict[str, Any]) -> str:
         """Write a message, and give back its id. After TryLater it may have been written all the same."""
         try:
-            answer = await self._ask("POST", "", message, wait="true")
+            answer = await self._tell("POST", "", message, wait="true")
         except Unanswered as doubt:
             # Each try may be one message more: so we try less and less often.
             after = min(FIRST_DOUBT * 2**self._doubts, LONGEST_DOUBT)
@@ -77,12 +77,20 @@ class Discord:
 
     async def edit(self, message_id: str, message: dict[str, Any]) -> bool:
         """Write a message anew where it stands. False: it is there no more, or another webhook wrote it."""
-        answer = await self._ask("PATCH", f"/messages/{message_id}", message)
+        answer = await self._tell("PATCH", f"/messages/{message_id}", message)
         return answer.status != 404
 
     async def identity(self) -> dict[str, Any]:
         """What Discord says of the webhook; nothing is posted."""
         return dict(_said(await self._ask("GET", "", None)))
+
+    async def _tell(self, method: str, path: str, message: dict[str, Any], **query: str) -> Answer:
+        """Ask, and tell the operator once what only they can mend."""
+        try:
+            return await self._ask(method, path, message, **query)
+        except Refused as reason:
+            self._outgoing.tell_operator("Discord", reason)
+            raise
 
     async def _ask(self, method: str, path: str, message: dict[str, Any] | None, **query: str) -> Answer:
         if (left := self._not_before - self._monotonic()) > 0:

@@ -1,5 +1,6 @@
 """One request to a place whose address is a secret: no redirect is followed, and no error gives the address away."""
 
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from datetime import timedelta
 import aiohttp
 
 from runner.errors import TryLater
+
+logger = logging.getLogger(__name__)
 
 USER_AGENT = "cc-orchestrator"
 TIMEOUT_SECONDS = 10.0
@@ -45,6 +48,7 @@ class Outgoing:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
+        self._told: set[str] = set()  # of which places the operator knows that they refuse us
 
     async def send(
         self, place: str, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -57,12 +61,20 @@ class Outgoing:
             ) as response:
                 beginning = await _beginning(response)
                 told = {name.lower(): value for name, value in response.headers.items()}
+                if response.ok and method != "GET":
+                    self._told.discard(place)
                 return Answer(response.status, told, beginning)
         # Not chained: what these say may hold the address, and what they hold does.
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TryLater(f"{place} cannot be reached: {_why(error)}") from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unanswered(f"{place} did not answer: {_why(error)}") from None
+
+    def tell_operator(self, place: str, reason: Refused) -> None:
+        """Once, until the place takes something again."""
+        if place not in self._told:
+            self._told.add(place)
+            logger.error("%s hears nothing of the tasks: %s", place, reason)
 
     def posting(self, place: str, url: str) -> Callable[[bytes, Mapping[str, str]], Awaitable[None]]:
         """Posts there. Only a status of 2xx says that it was taken."""
@@ -71,12 +83,10 @@ class Outgoing:
             answer = await self.send(place, "POST", url, body, headers)
             if 200 <= answer.status < 300:
                 return
-            said = f"{place} answers {answer.status}"
-            if answer.status in WEATHER or answer.status >= 500:
-                raise TryLater(said, advice(answer.headers.get("retry-after")))
-            if 300 <= answer.status < 400:
-                raise Refused(said, "no redirect is followed: set the address that it leads to", LOOK_AGAIN)
-            raise Refused(said, "see whether its address in cco.toml is right, and what its own log says", LOOK_AGAIN)
+            reason = _meaning(place, answer)
+            if isinstance(reason, Refused):
+                self.tell_operator(place, reason)
+            raise reason
 
         return post
 
@@ -87,6 +97,15 @@ async def open_outgoing(timeout_seconds: float | None = None) -> AsyncIterator[O
     timeout = aiohttp.ClientTimeout(total=timeout_seconds or TIMEOUT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True, cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield Outgoing(session)
+
+
+def _meaning(place: str, answer: Answer) -> TryLater:
+    said = f"{place} answers {answer.status}"
+    if answer.status in WEATHER or answer.status >= 500:
+        return TryLater(said, advice(answer.headers.get("retry-after")))
+    if 300 <= answer.status < 400:
+        return Refused(said, "no redirect is followed: set the address that it leads to", LOOK_AGAIN)
+    return Refused(said, "see whether its address in cco.toml is right, and what its own log says", LOOK_AGAIN)
 
 
 def advice(said: object) -> timedelta | None:

@@ -130,12 +130,12 @@ def _at_most_one_more(it: House, fallen: int) -> None:
     assert it.discord is not None
     assert it.receiver is not None
     tasks = Counter(one["embeds"][0]["footer"]["text"].partition(",")[0] for one in it.discord.messages.values())
-    assert set(tasks) == {"task 1"}
+    assert set(tasks) <= {"task 1"}
     assert tasks["task 1"] <= len(it.services) + fallen, it.discord.messages
     assert [one.status for one in it.discord.ledger if one.status not in {200, 429}] == []
     order = [one["task"]["last_event"] for one in it.receiver.taken()]
     assert order == sorted(order)
-    assert {one.status for one in it.receiver.ledger} == {204}
+    assert {one.status for one in it.receiver.ledger} <= {204}
 
 
 def _each_agent_started_once(it: House) -> None:

@@ -13,7 +13,8 @@ from app.outgoing import Answer, Outgoing, Refused, Unanswered, advice
 from runner.errors import TryLater
 
 LOOK_AGAIN = timedelta(hours=1)  # Discord bans who keeps asking for a webhook that is gone
-FIRST_DOUBT, LONGEST_DOUBT = timedelta(seconds=30), timedelta(minutes=15)
+FIRST_DOUBT, LONGEST_DOUBT = timedelta(seconds=30), timedelta(minutes=5)
+PERHAPS_DONE = frozenset({500, 502, 504})  # something between us gave up, or broke afterwards
 NEW_WEBHOOK = (
     "make a webhook in the channel's settings, under Integrations, and set CCO_DISCORD_WEBHOOK_URL to its address"
 )
@@ -29,7 +30,7 @@ MENDS = {
         "the thread that CCO_DISCORD_WEBHOOK_URL names is gone",
         "take ?thread_id=… off, or set it to another thread's id",
     ),
-    ARCHIVED: ("the thread that CCO_DISCORD_WEBHOOK_URL names is archived", "open it again in Discord"),
+    ARCHIVED: ("the thread that CCO_DISCORD_WEBHOOK_URL names is archived and locked", "open it again in Discord"),
     NEEDS_A_THREAD: (
         "the webhook's channel is a forum",
         "put ?thread_id= and a thread's id behind CCO_DISCORD_WEBHOOK_URL, or take a text channel's webhook",
@@ -66,19 +67,22 @@ class Discord:
     async def post(self, message: dict[str, Any]) -> str:
         """Write a message, and give back its id. After TryLater it may have been written all the same."""
         try:
-            answer = await self._tell("POST", "", message, wait="true")
+            message_id = _id_in(await self._tell("POST", "", message, wait="true"))
         except Unanswered as doubt:
             # Each try may be one message more: so we try less and less often.
             after = min(FIRST_DOUBT * 2**self._doubts, LONGEST_DOUBT)
             self._doubts = min(self._doubts + 1, 10)
             raise TryLater(f"{doubt}; the message may be there all the same", after) from None
         self._doubts = 0
-        return str(_said(answer).get("id") or _not_discord())
+        return message_id
 
     async def edit(self, message_id: str, message: dict[str, Any]) -> bool:
-        """Write a message anew where it stands. False: it is there no more, or another webhook wrote it."""
+        """Write a message anew where it stands. False: it cannot be, and a new one can.
+
+        It was deleted, another webhook wrote it, or its thread was archived: a new message opens that again.
+        """
         answer = await self._tell("PATCH", f"/messages/{message_id}", message)
-        return answer.status != 404
+        return answer.status < 300
 
     async def identity(self) -> dict[str, Any]:
         """What Discord says of the webhook; nothing is posted."""
@@ -103,7 +107,8 @@ class Discord:
         body = b"" if message is None else orjson.dumps(message)
         answer = await self._outgoing.send("Discord", method, url, body, {"Content-Type": "application/json"})
         self._note_limits(answer.headers)
-        if answer.status < 300 or (answer.status == 404 and _said(answer).get("code") == UNKNOWN_MESSAGE):
+        cannot_be_edited = method == "PATCH" and _said(answer).get("code") in {UNKNOWN_MESSAGE, ARCHIVED}
+        if answer.status < 300 or cannot_be_edited:
             return answer
         raise self._trouble(answer)
 
@@ -128,11 +133,20 @@ class Discord:
             return Refused(*MENDS[code], LOOK_AGAIN)
         if answer.status in {401, 403}:
             return Refused(f"Discord does not let us write ({answer.status})", NEW_WEBHOOK, LOOK_AGAIN)
+        if answer.status in PERHAPS_DONE:
+            return Unanswered(f"Discord is away: it answers {answer.status}")
         if answer.status >= 500 or not said:
             return TryLater(f"Discord is away: it answers {answer.status}", advice(answer.headers.get("retry-after")))
         return Rejected(
             f"Discord takes the message not: {answer.status} {answer.body[:1_000].decode(errors='replace')}"
         )
+
+
+def _id_in(answer: Answer) -> str:
+    message_id = _said(answer).get("id")
+    if not message_id:
+        raise Unanswered("what answers at CCO_DISCORD_WEBHOOK_URL does not speak as Discord does")
+    return str(message_id)
 
 
 def _said(answer: Answer) -> Mapping[str, Any]:
@@ -142,7 +156,3 @@ def _said(answer: Answer) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return said if isinstance(said, dict) else {}
-
-
-def _not_discord() -> str:
-    raise TryLater("what answers at CCO_DISCORD_WEBHOOK_URL does not speak as Discord does")

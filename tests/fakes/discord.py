@@ -58,6 +58,7 @@ class FakeDiscord:
         self.deleted: list[dict[str, Any]] = []
         self.is_there = True
         self.threads = {THREAD}
+        self.archived: set[str] = set()
         self.ledger: list[Call] = []
         self.bucket = (5, 2.0)  # so many requests in so many seconds
         self._recent: deque[float] = deque()
@@ -168,6 +169,7 @@ class FakeDiscord:
         if wrong := _wrong(content):
             return 400, {"message": "Invalid Form Body", "code": 50035, "errors": {"embeds": wrong}}
         if request.method == "POST":
+            self.archived.discard(str(thread))
             self._last += 1
             message_id = str(self._last)
             self.messages[message_id] = {"id": message_id, "thread": thread, "edits": 0, **content}
@@ -176,6 +178,8 @@ class FakeDiscord:
         message = self.messages.get(str(message_id))
         if message is None or message["thread"] != thread:
             return 404, {"message": "Unknown Message", "code": 10008}
+        if thread in self.archived:
+            return 400, {"message": "Thread is archived", "code": 50083}
         message.update(content, edits=message["edits"] + 1)
         return 200, self._shown(str(message_id))
 

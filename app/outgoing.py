@@ -61,7 +61,7 @@ class Outgoing:
             ) as response:
                 beginning = await _beginning(response)
                 told = {name.lower(): value for name, value in response.headers.items()}
-                if response.ok and method != "GET":
+                if 200 <= response.status < 300 and method != "GET":
                     self._told.discard(place)
                 return Answer(response.status, told, beginning)
         # Not chained: what these say may hold the address, and what they hold does.

@@ -64,6 +64,8 @@ def _mend(name: str, settings: Settings) -> str:
             address = settings.github.api_url
         case "slack":
             address = settings.slack.api_url
+        case "jira" if settings.jira.url is not None:
+            address = settings.jira.url
         case "discord" if settings.discord.webhook_url is not None:
             address = settings.discord.webhook_url.get_secret_value()
         case "webhook" if hook is not None:

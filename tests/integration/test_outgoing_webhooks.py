@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -152,3 +152,15 @@ async def _all_is_said(store: Store, pager: PlainWebhook, task_id: Any) -> None:
     receipt = await store.receipts.of(task_id, pager.name)
     assert receipt is not None
     assert receipt.digest == pager.digest(await store.view(task_id))
+
+
+async def test_an_operator_is_told_once_until_it_takes_something_again(
+    fake: FakeReceiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with hook(fake) as pager:
+        for trouble in (302, 302, 401, 0, 404):
+            fake.fail(1 if trouble else 0, status=trouble)
+            with suppress(Refused):
+                await pager.report(view(), None)
+    said = [one.getMessage().partition(";")[0] for one in caplog.records if one.levelname == "ERROR"]
+    assert said == [f"the webhook pager hears nothing of the tasks: the webhook pager answers {n}" for n in (302, 404)]

@@ -143,6 +143,8 @@ async def test_killed_before_it_knows_what_it_posted_there_is_at_most_one_more_w
         assert "Done" not in words(lost)
         order = [one["task"]["last_event"] for one in receiver.taken()]
         assert order == sorted(order)
+        logged = "".join(one.log.read_text() for one in it.services)
+        assert not [one for one in (discord.token, receiver.token, receiver.secret) if one in logged]
 
 
 async def test_doctor_says_which_place_is_behind_for_how_long_why_and_what_to_do(

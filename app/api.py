@@ -3,7 +3,7 @@
 import hmac
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,8 +12,9 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from app.records import event_json, task_json
+from handlers.reporting import Backlog
 from runner.errors import Refusal
+from runner.records import event_json, task_json
 from runner.store import Store
 from runner.tasks import Actor, RunState, Task, TaskId
 from runner.view import TaskView
@@ -150,6 +151,24 @@ class Api:
 
     async def _answer(self, task_id: TaskId, status: int = 200) -> web.Response:
         return web.json_response(task_json(await self._store.view(task_id)), status=status, dumps=dumps)
+
+
+def places(backlog: Callable[[], Sequence[Backlog]]) -> Handler:
+    """GET /api/places: what each place was not told yet."""
+
+    async def answer(_: web.Request) -> web.Response:
+        told = [
+            {
+                "name": one.reporter,
+                "tasks": one.tasks,
+                "oldest_seconds": round(one.oldest.total_seconds(), 3),
+                "trouble": one.trouble,
+            }
+            for one in backlog()
+        ]
+        return web.json_response({"places": told}, dumps=dumps)
+
+    return answer
 
 
 def only_with(token: str, admits: Callable[[web.Request], bool] = lambda _: False) -> Middleware:

@@ -13,7 +13,7 @@ from typing import Any
 
 import gidgethub
 
-from app import claude_cli, manifest, slack_check
+from app import claude_cli, manifest, places_check, slack_check
 from app.github import GitHub, open_github
 from app.settings import SettingsError, load
 from app.settings_model import Settings, SlackSettings
@@ -67,7 +67,10 @@ async def examine(why_not_confined: WhyNot, environ: Mapping[str, str] | None = 
         settings = load(environ)
     except SettingsError as exc:
         return [*tools, *(Check("settings", ok=False, detail=line, mend=_mend_of(line)) for line in exc.lines)]
-    return [*tools, *await unit(), *await examine_settings(settings, why_not_confined)]
+    told = [
+        Check("backlog", ok=one.ok, detail=one.detail, mend=one.mend) for one in await places_check.backlog(settings)
+    ]
+    return [*tools, *await unit(), *await examine_settings(settings, why_not_confined), *told]
 
 
 async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list[Check]:
@@ -81,6 +84,7 @@ async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list
         model(settings),
         *await github(settings),
         *await slack(settings.slack),
+        *await discord(settings),
     ]
 
 
@@ -272,6 +276,12 @@ async def slack(settings: SlackSettings) -> list[Check]:
     async with open_slack(settings, timeout_seconds=SLACK_SECONDS) as client:
         found = await slack_check.check(client)
     return [Check("slack", ok=found.ok, detail=found.detail, mend=found.mend)]
+
+
+async def discord(settings: Settings) -> list[Check]:
+    """Discord has the webhook, if it is to hear of anything."""
+    found = await places_check.discord(settings)
+    return [] if found is None else [Check("discord", ok=found.ok, detail=found.detail, mend=found.mend)]
 
 
 def not_installed() -> list[str]:

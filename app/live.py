@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from aiohttp import WSCloseCode, web
 
 from app.api import whole
-from app.records import event_json
 from runner.events import Recorded
 from runner.feed import Feed
+from runner.records import event_json
 from runner.store import Store
 
 PAGE = 500

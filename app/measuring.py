@@ -57,12 +57,10 @@ def add_sources(
         return {"cco_recoveries_total": {what: float(tally[what]) for what in RECOVERIES}}
 
     async def reports() -> Numbers:
-        unsaid = {reporter.name: reporting.unsaid.get(reporter.name, {}) for reporter in reporting.reporters}
+        backlog = reporting.backlog()
         return {
-            "cco_report_backlog": {name: float(len(tasks)) for name, tasks in unsaid.items()},
-            "cco_report_oldest_seconds": {
-                name: _age(min(tasks.values(), default=None)) for name, tasks in unsaid.items()
-            },
+            "cco_report_backlog": {one.reporter: float(one.tasks) for one in backlog},
+            "cco_report_oldest_seconds": {one.reporter: one.oldest.total_seconds() for one in backlog},
         }
 
     async def machine() -> Numbers:

@@ -35,20 +35,18 @@ from app.looking import after, looking
 from app.loops import working
 from app.metrics import Metrics
 from app.opening import CannotServe, finish_restoring, only_one, opened, who_we_are
+from app.places import open_places
 from app.reconciling import Reconciler
 from app.rules import rules_of
 from app.settings import make_home
 from app.settings_model import Settings
-from app.slack import open_slack
 from app.webhooks import Receiver
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.github import repository_of
 from handlers.looking_first import LookFirst
 from handlers.publishing import GitHubForge
-from handlers.reporters.github import reporters as github_reporters
-from handlers.reporters.slack import SlackReporter
-from handlers.reporting import Reporter, Reporting
+from handlers.reporting import Reporting
 from runner import confinement
 from runner.clocks import steady_clock
 from runner.conductor import Conductor
@@ -170,7 +168,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         )
         hand_on = _handing_on({"github": _from_github(github, conductor, store, house)})
         inbox = Inbox(store.deliveries, hand_on, partial(store.register.issue_of, house.host))
-        reporters = await stack.enter_async_context(_reporters(settings, github, house, restored))
+        reporters = await stack.enter_async_context(open_places(settings, github, house, _now, _forgotten(restored)))
         live = Live(store)
         deeds = Deeds(github, conductor, store, mirrors, engine, house)
         token = _api_token(settings, home, keyring)
@@ -192,7 +190,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             finds=finds,
             traffic=github.traffic,
         )
-        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics)
+        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics, reporting)
         web.add_health(server, readiness.wrong, metrics.text)
         reconciler = Reconciler(
             github,
@@ -244,19 +242,6 @@ def _house(settings: Settings, bot: Actor, keyring: Keyring, *, people_can_sign_
         redact=keyring.redact,
         dashboard=settings.public_url if people_can_sign_in else None,
     )
-
-
-@asynccontextmanager
-async def _reporters(
-    settings: Settings, github: GitHub, house: House, restored: Restored | None
-) -> AsyncIterator[list[Reporter]]:
-    """The places where tasks are told of."""
-    async with AsyncExitStack() as stack:
-        places: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
-        if settings.slack.bot_token is not None:
-            slack = await stack.enter_async_context(open_slack(settings.slack))
-            places.append(SlackReporter(slack, house.redact, house.dashboard, _now, _forgotten(restored)))
-        yield places
 
 
 def _api_token(settings: Settings, home: Path, keyring: Keyring) -> str:
@@ -333,6 +318,7 @@ def _server(
     people: People,
     with_github: WithGitHub | None,
     metrics: Metrics,
+    reporting: Reporting,
 ) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
@@ -350,6 +336,7 @@ def _server(
         transcript=deeds.transcript,
     )
     app.add_routes(api.Api(store, offered).routes())
+    app.router.add_get("/api/places", api.places(reporting.backlog))
     examine = partial(doctor.examine_settings, settings, confinement.why_not)
     add_dashboard(app, store, offered, entrance, examine, people, with_github)
     app.router.add_get("/api/live", live.listen)

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -27,7 +27,7 @@ OWN_NAMES: dict[tuple[str, ...], str] = {
     ("anthropic", "oauth_token"): "CLAUDE_CODE_OAUTH_TOKEN",
     ("anthropic", "base_url"): "ANTHROPIC_BASE_URL",
 }
-ONLY_IN_FILE = {("people",), ("jira", "projects")}
+ONLY_IN_FILE = {("people",), ("jira", "projects"), ("webhooks",)}
 SAFE_TO_SHOW = 60  # characters of a wrong value that are repeated in its line
 
 
@@ -188,6 +188,7 @@ def _lines(error: ValidationError, names: Mapping[str, tuple[tuple[str, ...], Fi
             lines[dotted] = f"cco.toml: {dotted} is not a setting{_nearest(dotted, ['.'.join(one) for one in fields])}"
             continue
         name, field = fields[known]
+        field = _within(field, place[len(known) :])
         where = name if known not in ONLY_IN_FILE else "cco.toml: " + ".".join(place)
         why = str(mistake["ctx"]["error"]) if mistake["type"] == "value_error" else mistake["msg"]
         lines.setdefault(
@@ -197,10 +198,24 @@ def _lines(error: ValidationError, names: Mapping[str, tuple[tuple[str, ...], Fi
 
 
 def _shown(field: FieldInfo, value: object) -> str:
-    if "Secret" in str(field.annotation) or not isinstance(value, str | int | float | Path):
+    if _holds_secrets(field.annotation) or not isinstance(value, str | int | float | Path):
         return " is wrong"
     text = str(value)
     return f" is {text if len(text) <= SAFE_TO_SHOW else text[:SAFE_TO_SHOW] + '…'!r}"
+
+
+def _within(field: FieldInfo, place: tuple[str, ...]) -> FieldInfo:
+    """What is meant in a table of tables, as `[webhooks.pager] url`; else the field itself."""
+    for model in get_args(field.annotation):
+        if isinstance(model, type) and issubclass(model, BaseModel) and place[1:] and place[1] in model.model_fields:
+            return model.model_fields[place[1]]
+    return field
+
+
+def _holds_secrets(annotation: object) -> bool:
+    models = [one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+    inner = [field.annotation for model in models for field in model.model_fields.values()]
+    return "Secret" in str(annotation) or any(_holds_secrets(one) for one in inner)
 
 
 def _lower(sentence: str) -> str:

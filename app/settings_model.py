@@ -1,6 +1,7 @@
 """The settings there are: types, defaults, and what would be right, said for each."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +24,10 @@ DEFAULT_GITHUB_URL = "https://github.com"
 DEFAULT_GITHUB_API_URL = "https://api.github.com"
 
 
+# A part of an address that nobody would write as a word: long, of letters and digits.
+_PART = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).{20,}")
+
+
 def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
@@ -30,6 +35,26 @@ def _url(value: str) -> str:
     if parts.username or parts.password:
         raise ValueError("it holds a password")
     return value.rstrip("/")
+
+
+def _receiver(value: SecretStr) -> SecretStr:
+    _url(value.get_secret_value().partition("?")[0])
+    return value  # as it is: to some, a slash at the end is another address
+
+
+def _long(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < 16:
+        raise ValueError("it is too short")
+    return value
+
+
+def _discord_url(value: SecretStr) -> SecretStr:
+    address, _, query = value.get_secret_value().partition("?")
+    if not re.search(r"/webhooks/[0-9]+/[A-Za-z0-9_-]+/?$", address):
+        raise ValueError("it is not a webhook's")
+    if query and not re.fullmatch(r"thread_id=[0-9]+", query):
+        raise ValueError("behind the ? it may say thread_id and nothing else")
+    return SecretStr(_url(address) + (f"?{query}" if query else ""))
 
 
 def _comma_separated(value: object) -> object:
@@ -81,6 +106,7 @@ Url = Annotated[str, AfterValidator(_url)]
 Secret = Annotated[SecretStr, AfterValidator(_not_blank)]
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
 Login = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$")]
+Title = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
 RepositoryName = Annotated[str, AfterValidator(_repository_name)]
 
 
@@ -197,9 +223,23 @@ class JiraSettings(Section):
 class DiscordSettings(Section):
     """Discord, if it is told of tasks."""
 
-    webhook_url: (
-        Annotated[SecretStr, AfterValidator(lambda value: SecretStr(_url(value.get_secret_value())))] | None
-    ) = Field(default=None, description="the address that Discord gives for a channel's webhook")
+    webhook_url: Annotated[SecretStr, AfterValidator(_discord_url)] | None = Field(
+        default=None, description="the address that Discord gives for a channel's webhook"
+    )
+
+
+class WebhookSettings(Section):
+    """A program of yours that is told of tasks."""
+
+    url: Annotated[SecretStr, AfterValidator(_receiver)] = Field(
+        description="an address such as https://example.com/hook"
+    )
+    secret: Annotated[Secret, AfterValidator(_long)] = Field(
+        description="what signs all that is sent, 16 characters or more"
+    )
+    repositories: tuple[RepositoryName, ...] = Field(
+        default=(), description="repositories such as octo/hello; none are all"
+    )
 
 
 class ReconcileSettings(Section):
@@ -252,6 +292,9 @@ class Settings(BaseSettings):
     slack: SlackSettings = Field(default_factory=SlackSettings)
     jira: JiraSettings = Field(default_factory=JiraSettings)
     discord: DiscordSettings = Field(default_factory=DiscordSettings)
+    webhooks: dict[Title, WebhookSettings] = Field(
+        default={}, description="a table with url, secret and perhaps repositories for each name of small letters"
+    )
     reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
@@ -296,8 +339,17 @@ class Settings(BaseSettings):
 def _secret_values(model: BaseModel) -> Iterator[str]:
     for name in type(model).model_fields:
         value = getattr(model, name)
-        for item in value if isinstance(value, tuple) else (value,):
+        several = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else (value,)
+        for item in several:
             if isinstance(item, SecretStr):
-                yield item.get_secret_value()
+                yield from _with_parts(item.get_secret_value())
             elif isinstance(item, BaseModel):
                 yield from _secret_values(item)
+
+
+def _with_parts(secret: str) -> Iterator[str]:
+    """An address is a secret because of what is in it: that alone is one too."""
+    yield secret
+    if secret.startswith(("http://", "https://")):
+        parts = urlsplit(secret)
+        yield from (part for part in re.split(r"[/?&=]", f"{parts.path}?{parts.query}") if _PART.fullmatch(part))

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -28,6 +28,8 @@ FIRST_BACKOFF = timedelta(seconds=5)
 LONGEST_BACKOFF = timedelta(minutes=15)
 LONGEST_WEATHER = timedelta(minutes=1)  # it may clear at any moment
 LONGEST_CALL = timedelta(minutes=2)
+
+TODAY = timedelta(days=1)
 
 
 class Reporter(Protocol):
@@ -75,6 +77,16 @@ class _Seen:
     pauses: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one place was not told yet: of how many tasks, for how long the oldest waits, what the last try ran into."""
+
+    reporter: str
+    tasks: int
+    oldest: timedelta
+    trouble: str
+
+
 @dataclass(slots=True)
 class Reporting:
     """The report loop. Time, sleep and dice are given, so that a test need not wait."""
@@ -85,6 +97,17 @@ class Reporting:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     dice: random.Random = field(default_factory=random.Random)
     unsaid: dict[str, dict[TaskId, datetime]] = field(default_factory=dict)  # by reporter, since when
+    troubles: dict[str, str] = field(default_factory=dict)  # by reporter, since it last spoke
+    connected: dict[str, datetime] = field(default_factory=dict)  # by reporter, when it was first there
+
+    def backlog(self) -> list[Backlog]:
+        """For every place, in their order."""
+        found = []
+        for name in (reporter.name for reporter in self.reporters):
+            waiting, now = self.unsaid.get(name, {}), self.now()
+            oldest = max(timedelta(0), now - min(waiting.values(), default=now))
+            found.append(Backlog(name, len(waiting), oldest, self.troubles.get(name, "") if waiting else ""))
+        return found
 
     async def run(self) -> None:
         """Until cancelled. Every reporter is on its own: one that is slow or broken delays no other."""
@@ -93,6 +116,7 @@ class Reporting:
                 group.create_task(self._keep(reporter), name=f"reporter {reporter.name}")
 
     async def _keep(self, reporter: Reporter) -> None:
+        self.connected[reporter.name] = await self._first_there(reporter)
         seen = _Seen(await self.store.last_event(), self.now(), self.store.pause.count)
         known = {task_id: _Memory(self.now()) for task_id in await self.store.receipts.unsaid(reporter.name)}
         bell = asyncio.Event()
@@ -110,6 +134,15 @@ class Reporting:
                     self._note_unsaid(reporter, task_id, memory)
                 waiting = [one.due for one in known.values() if one.due is not None and one.saying is None]
                 await self._rest(bell, waiting)
+
+    async def _first_there(self, reporter: Reporter) -> datetime:
+        """Remembered, since a restart makes no place a new one: what it missed meanwhile it is still told."""
+        mark, now = f"told-{reporter.name}", self.now()
+        with suppress(TryLater):  # the database takes nothing now; then the next start notes it
+            if (since := await self.store.marks.at(mark)) is not None:
+                return since
+            await self.store.marks.reached(mark, now)
+        return now
 
     def _note_unsaid(self, reporter: Reporter, task_id: TaskId, memory: _Memory) -> None:
         waiting = self.unsaid.setdefault(reporter.name, {})
@@ -196,6 +229,8 @@ class Reporting:
                     reference = await reporter.report(view, receipt)
                 digest = reporter.digest(view)
                 await self.store.receipts.save(Receipt(task_id, reporter.name, digest, reference, self.now()))
+                self.unsaid[reporter.name].pop(task_id, None)  # what is new from here on waits from here on
+                self.troubles.pop(reporter.name, None)
         except Exception as error:  # noqa: BLE001  (said in the log, and tried again; nobody else waits for it)
             self._put_off(reporter, task_id, memory, error)
         else:
@@ -207,6 +242,9 @@ class Reporting:
         if not reporter.wants(view):
             return None, None
         receipt = await self.store.receipts.of(task_id, reporter.name)
+        is_old = not view.state.is_active and view.task.updated_at < self.connected[reporter.name] - TODAY
+        if receipt is None and is_old:
+            return None, None  # a place that is new tells no old stories
         return (None if receipt is not None and receipt.digest == reporter.digest(view) else view), receipt
 
     def _put_off(self, reporter: Reporter, task_id: TaskId, memory: _Memory, error: Exception) -> None:
@@ -215,8 +253,10 @@ class Reporting:
         memory.failures = min(memory.failures + 1, 10)
         if isinstance(error, TryLater):
             wait = max(wait, error.after or wait)
+            self.troubles[reporter.name] = str(error)
             logger.info("%s cannot tell of task %s yet: %s", reporter.name, task_id, error)
         else:
+            self.troubles[reporter.name] = "something broke here; the service's log has it"
             logger.error("%s could not tell of task %s", reporter.name, task_id, exc_info=error)
         memory.due = self.now() + wait
 

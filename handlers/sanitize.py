@@ -38,12 +38,12 @@ def neutralise(text: str, limit: int = 60_000) -> str:
 
 def neutralise_and_tell(text: str, limit: int) -> tuple[str, bool]:
     """The same, and whether it lost its end."""
-    return _within(limit, text, lambda part: rewrite(part, _harmless))
+    return within(limit, text, lambda part: rewrite(part, _harmless))
 
 
 def neutralise_line(text: str, limit: int = 300) -> str:
     """The same for one line: a step of a plan, a sentence."""
-    return _within(limit, text, lambda part: rewrite_line(part, _harmless))[0]
+    return within(limit, text, lambda part: rewrite_line(part, _harmless))[0]
 
 
 def plain_line(text: str, limit: int = 120) -> str:
@@ -52,7 +52,8 @@ def plain_line(text: str, limit: int = 120) -> str:
     return words if len(words) <= limit else f"{words[: limit - 2].rstrip()} …"
 
 
-def _within(limit: int, text: str, written: Callable[[str], str]) -> tuple[str, bool]:
+def within(limit: int, text: str, written: Callable[[str], str]) -> tuple[str, bool]:
+    """As `written` writes it, cut until it fits, and whether it was."""
     keep = min(limit, len(text))
     whole = keep == len(text)
     said = written(text if whole else text[:keep].rstrip() + " …")
@@ -62,16 +63,21 @@ def _within(limit: int, text: str, written: Callable[[str], str]) -> tuple[str, 
     return said, not whole
 
 
+def around_addresses(words: str, plain: Callable[[str], str]) -> str:
+    """Plain text through `plain`, but for the addresses in it, which stay as they are."""
+    parts, start = [], 0
+    for address in _ADDRESS.finditer(words):
+        parts += [plain(words[start : address.start()]), address[0]]
+        start = address.end()
+    return "".join([*parts, plain(words[start:])])
+
+
 def _harmless(words: str) -> str:
     """Plain text, so written that Markdown reads it as plain text and GitHub links nobody to it."""
     words = _CLOSING.sub(_break_closing, words)
     box = _BOX.match(words)
     start = box.end() if box else 0
-    parts = [words[:start]]
-    for address in _ADDRESS.finditer(words, start):
-        parts += [_plain(words[start : address.start()]), address[0]]
-        start = address.end()
-    return "".join([*parts, _plain(words[start:])])
+    return words[:start] + around_addresses(words[start:], _plain)
 
 
 def _breaking(words: str) -> str:

@@ -19,7 +19,6 @@ Mark = Mapping[str, str | int]  # metadata, by which a message of ours is found 
 
 SHORTEST = timedelta(seconds=2)
 EDIT = timedelta(seconds=1.3)  # Slack takes about fifty edits a minute from an app in a workspace
-RECENT = timedelta(days=1)  # older tasks are left alone when Slack is connected to a service that has many
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,9 @@ class SlackReporter:
         """One message at a time."""
         return self._alone
 
-    def wants(self, view: TaskView) -> bool:
-        """Whether the task is of today: at work, or changed not long before we came up."""
-        return view.state.is_active or view.task.updated_at >= self._since - RECENT
+    def wants(self, view: TaskView) -> bool:  # noqa: ARG002  (all of them)
+        """Every task."""
+        return True
 
     def digest(self, view: TaskView) -> str:
         """What is said of the task, in short. Elapsed time is not part of it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.demo.github import bare, pulls
 from app.demo.github.model import Issue
 from app.demo.replies import Use
+from tests.fakes.discord import words as in_discord
 from tests.fakes.house import BOT, House, commits, done, waits
 from tests.fakes.slack import words
 
@@ -46,6 +47,16 @@ async def _one_of_everything(it: House, cut: bool) -> None:
     (reply,) = slack.replies(thread["ts"])
     assert f"#{pull.number}" in words(reply)
     await it.until(lambda: "Done" in words(slack.threads()[0]))
+    await _is_told(it, "Done")
+
+
+async def _is_told(it: House, headline: str) -> None:
+    """In Discord by the message that goes on, whatever others there are; and to a program."""
+    assert it.discord is not None
+    assert it.receiver is not None
+    discord, receiver = it.discord, it.receiver
+    await it.until(lambda: any(headline in in_discord(one) for one in discord.messages.values()))
+    await it.until(lambda: receiver.taken() and receiver.taken()[-1]["event"] == "task.succeeded")
 
 
 async def _steered_and_stopped(it: House) -> None:

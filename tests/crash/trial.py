@@ -43,7 +43,15 @@ async def trial(
         plan.write(strikes)
         environ = {DIRECTORY: str(plan.directory), "CCO_RECONCILE_SECONDS": "1"}
         async with house(
-            slack=True, separate=True, starting=start, started=False, watched=False, contracts=False, environ=environ
+            slack=True,
+            discord=True,
+            receiver=True,
+            separate=True,
+            starting=start,
+            started=False,
+            watched=False,
+            contracts=False,
+            environ=environ,
         ) as it:
             guardian = asyncio.create_task(_guard(it, plan))
             troubles = [asyncio.create_task(moment(it, plan))] if moment else []
@@ -68,6 +76,7 @@ async def trial(
                 _each_agent_started_once(it)
             _no_directory_is_left(it)
             fallen = sum(plan.fallen(one).exists() for one in strikes)
+            _at_most_one_more(it, fallen)
             return Ended(plan.passed(), fallen, len(it.services) - 1, ended - it.services[-1].started_at)
 
 
@@ -114,6 +123,19 @@ def _one_of_everything(it: House) -> None:
         assert len(said) == len(set(said)), said
     tasks = [one["metadata"]["event_payload"]["task"] for one in it.slack.threads()]
     assert len(tasks) == len(set(tasks)), tasks
+
+
+def _at_most_one_more(it: House, fallen: int) -> None:
+    """In Discord nothing can be found again: each time that something falls there may be one more, with the same id."""
+    assert it.discord is not None
+    assert it.receiver is not None
+    tasks = Counter(one["embeds"][0]["footer"]["text"].partition(",")[0] for one in it.discord.messages.values())
+    assert set(tasks) <= {"task 1"}
+    assert tasks["task 1"] <= len(it.services) + fallen, it.discord.messages
+    assert [one.status for one in it.discord.ledger if one.status not in {200, 429}] == []
+    order = [one["task"]["last_event"] for one in it.receiver.taken()]
+    assert order == sorted(order)
+    assert {one.status for one in it.receiver.ledger} <= {204}
 
 
 def _each_agent_started_once(it: House) -> None:

@@ -38,8 +38,12 @@ from app.demo.model import Model, Script, Turn
 from app.demo.replies import Say, Use
 from app.manifest import callback_url
 from app.services import open_services
+from tests.fakes.discord import FakeDiscord
+from tests.fakes.discord import discord as running_discord
 from tests.fakes.github import checked
 from tests.fakes.people import free_port
+from tests.fakes.receiver import FakeReceiver
+from tests.fakes.receiver import receiver as running_receiver
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack import slack as running_slack
 
@@ -100,6 +104,8 @@ class House:
     slack: FakeSlack | None
     app_id: int
     client_secret: str
+    discord: FakeDiscord | None = None
+    receiver: FakeReceiver | None = None
     handed: set[str] = field(default_factory=set)
     seen_in: list[str] = field(default_factory=list)  # where a secret was, in the process table
     most_agents: int = 0
@@ -275,6 +281,8 @@ class House:
         """What must never reach Claude: tokens of GitHub and Slack, the App's key, the webhook's secret, model key."""
         names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CCO_SLACK_BOT_TOKEN")
         found = {self.environ[name] for name in names if name in self.environ} | set(self.world.tokens)
+        found |= {self.discord.token} if self.discord else set()
+        found |= {self.receiver.secret} if self.receiver else set()
         found |= {self.client_secret} | {
             line for line in self.environ["CCO_GITHUB_PRIVATE_KEY"].splitlines() if len(line) > 40
         }
@@ -305,10 +313,12 @@ class House:
         return [str(path) for path in files if _holds(path.read_bytes(), needles)]
 
     def posted_secrets(self) -> list[str]:
-        """What we wrote to GitHub or Slack with a secret in it, as it is or in base64."""
+        """What we wrote anywhere with a secret in it, as it is or in base64."""
         needles = [form for one in self.secrets() for form in _forms(one)]
         said = [(one.path, repr(one.body).encode()) for one in self.world.ledger.requests()]
         said += [(one.method, repr(one.args).encode()) for one in (self.slack.ledger if self.slack else ())]
+        said += [(one.path, repr(one.body).encode()) for one in (self.discord.ledger if self.discord else ())]
+        said += [("webhook", one.body) for one in (self.receiver.ledger if self.receiver else ())]
         return [place for place, body in said if _holds(body, needles)]
 
     # Starting and ending it
@@ -372,6 +382,8 @@ def done(text: str = SUMMARY) -> Say:
 async def house(
     *,
     slack: bool = False,
+    discord: bool = False,
+    receiver: bool = False,
     separate: bool = False,
     environ: Mapping[str, str] | None = None,
     files: Mapping[str, str | bytes] | None = None,
@@ -402,7 +414,9 @@ async def house(
             await stack.enter_async_context(checked(world) if contracts else running(world))
             for name, megabytes in disks.items():
                 stack.enter_context(small_disk(root / "cco" / name, megabytes))
-            one = await _built(stack, root, world, slack=slack, files=files, more=environ or {})
+            one = await _built(
+                stack, root, world, slack=slack, discord=discord, receiver=receiver, files=files, more=environ or {}
+            )
             if sign_in:
                 _let_people_sign_in(one)
             one.starting = starting
@@ -441,6 +455,8 @@ async def _built(
     world: World,
     *,
     slack: bool,
+    discord: bool,
+    receiver: bool,
     files: Mapping[str, str | bytes] | None,
     more: Mapping[str, str],
 ) -> House:
@@ -473,11 +489,19 @@ async def _built(
             "CCO_SLACK_CHANNEL": "C0123456789",
             "CCO_SLACK_API_URL": workspace.url,
         }
+    server = await stack.enter_async_context(running_discord()) if discord else None
+    if server is not None:
+        environ["CCO_DISCORD_WEBHOOK_URL"] = server.url
+    hook = await stack.enter_async_context(running_receiver()) if receiver else None
+    if hook is not None:
+        (root / "cco").mkdir(mode=0o700, exist_ok=True)
+        with (root / "cco" / "cco.toml").open("a") as file:
+            file.write(f'[webhooks.house]\nurl = "{hook.url}"\nsecret = "{hook.secret}"\n')
     chosen = {name: value for name, value in (environ | dict(more)).items() if value}
     if chosen.get("CLAUDE_CODE_OAUTH_TOKEN"):
         chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key
         del chosen["ANTHROPIC_API_KEY"]
-    return House(root / "cco", world, repository, scripted, chosen, workspace, app.id, app.client_secret)
+    return House(root / "cco", world, repository, scripted, chosen, workspace, app.id, app.client_secret, server, hook)
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from handlers.reporting import FIRST_BACKOFF, Reporter, Reporting
+from handlers.reporting import FIRST_BACKOFF, Backlog, Reporter, Reporting
 from runner import changes
 from runner import events as happened
 from runner.errors import TryLater
 from runner.receipts import Receipt
 from runner.store import Store, open_store
-from runner.tasks import RunState, Subject, TaskId, TriggerKind, Wish
+from runner.tasks import Outcome, RunState, Subject, TaskId, TriggerKind, Wish
 from runner.view import TaskView
 from tests import factories as a
 
@@ -374,3 +374,61 @@ async def test_what_happens_while_a_second_attempt_is_under_way_is_not_missed(st
         await use(store, task_id, "ls")
         board.gate.set()
         await in_time(time, lambda: "octo/hello#42 running ls None" in board.said)
+
+
+async def test_a_place_that_is_new_tells_no_old_stories_and_one_that_was_away_tells_all(store: Store) -> None:
+    """A restart makes no place a new one."""
+    time, first, late = Time(), Board("first"), Board("late")
+    time.now = changes.now()
+    first.trouble = [TryLater("away")] * 999
+    over, going = await submit(store, 1), await submit(store, 2)
+    async with reporting(store, time, first):
+        await until(lambda: first.tries >= 2)
+    run = (await store.view(over)).run
+    await store.move(run.id, RunState.starting)
+    await store.settle(run.id, Outcome.stopped, "")
+
+    time.now += timedelta(days=3)
+    first.trouble = []
+    async with reporting(store, time, first, late):
+        await until(lambda: len(first.said) == 2 and len(late.said) == 1)
+    assert late.said == [first.said[0] if "#2 " in first.said[0] else first.said[1]]
+    assert going
+
+
+async def test_the_backlog_says_of_how_many_since_when_and_why(store: Store) -> None:
+    """What was told and is out of date again waits from then on."""
+    time, good, away = Time(), Board("good"), Board("away")
+    away.trouble = [TryLater("it rains")] * 99
+    loop = Reporting(store, [good, away], time, time.sleep, random.Random(1))
+    task = asyncio.create_task(loop.run())
+    try:
+        task_id = await submit(store)
+        await until(lambda: bool(good.said) and "it rains" in loop.backlog()[1].trouble)
+        await until(lambda: loop.backlog()[0].tasks == 0)
+        time.forward(timedelta(minutes=3))
+        await until(lambda: away.tries > 1)
+        assert loop.backlog()[0] == Backlog("good", 0, timedelta(0), "")
+        assert loop.backlog()[1] == Backlog("away", 1, timedelta(minutes=3), "it rains")
+
+        await use(store, task_id, "begin")
+        await in_time(time, lambda: " begin " in good.said[-1] and loop.backlog()[0].tasks == 0)
+        good.gate, said = asyncio.Event(), len(good.said)
+        for count in range(
+            said + 1, said + 21
+        ):  # for ten minutes there is always something new before the last is told
+            await use(store, task_id, f"{count}")
+            await in_time(time, lambda count=count: good.tries == count)  # type: ignore[misc]  # a default argument is a lambda's only way to hold a value
+            await use(store, task_id, f"{count} and more")
+            time.forward(timedelta(seconds=30))
+            good.gate.set()
+            await until(lambda count=count: len(good.said) == count)  # type: ignore[misc]  # the same
+            good.gate.clear()
+        assert loop.backlog()[0].oldest < timedelta(minutes=2)
+        assert loop.backlog()[1].oldest >= timedelta(minutes=13)
+        away.trouble = []
+        await in_time(time, lambda: bool(away.said) and loop.backlog()[1].tasks == 0)
+        assert loop.backlog()[1].trouble == ""
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

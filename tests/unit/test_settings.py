@@ -144,6 +144,15 @@ def test_enterprise_has_its_api_below_its_own_address(environ: dict[str, str]) -
         ({"CCO_SLACK_CHANNEL": "#work"}, "CCO_SLACK_BOT_TOKEN is not set, but CCO_SLACK_CHANNEL is"),
         ({"CCO_SLACK_BOT_TOKEN": "xoxb-1"}, "CCO_SLACK_CHANNEL is not set, but CCO_SLACK_BOT_TOKEN is"),
         ({"CCO_JIRA_URL": "https://jira.example"}, "CCO_JIRA_EMAIL is not set"),
+        (
+            {"CCO_DISCORD_WEBHOOK_URL": "https://discord.com/channels/1/sooper-secret"},
+            "CCO_DISCORD_WEBHOOK_URL is wrong: it is not a webhook's; it must be the address that Discord gives",
+        ),
+        (
+            {"CCO_DISCORD_WEBHOOK_URL": "https://discord.com/api/webhooks/1/sooper-secret?wait=false"},
+            "CCO_DISCORD_WEBHOOK_URL is wrong: behind the ? it may say thread_id and nothing else",
+        ),
+        ({"CCO_WEBHOOKS": "x"}, "CCO_WEBHOOKS cannot be given in the environment"),
         ({"CCO_API_TOKEN": "short"}, "CCO_API_TOKEN is too short"),
         ({"CCO_LIMITS_DOLLARS": "nan"}, "CCO_LIMITS_DOLLARS is 'nan'"),
         ({"CCO_LIMITS_MINUTES": "inf"}, "CCO_LIMITS_MINUTES is 'inf'"),
@@ -155,7 +164,7 @@ def test_enterprise_has_its_api_below_its_own_address(environ: dict[str, str]) -
 def test_a_wrong_setting_gives_a_line_that_names_it(environ: dict[str, str], change: dict[str, str], line: str) -> None:
     found = lines(environ | change)
     assert [entry for entry in found if line in entry], found
-    assert not [entry for entry in found if "\n" in entry]
+    assert not [entry for entry in found if "\n" in entry or "sooper-secret" in entry]
 
 
 def test_several_mistakes_give_several_lines_and_no_secret(environ: dict[str, str]) -> None:
@@ -176,6 +185,14 @@ def test_several_mistakes_give_several_lines_and_no_secret(environ: dict[str, st
         ("home = '/tmp'", "cco.toml: home cannot be set here"),
         ("[jira.projects]\nPROJ = 'hello'", "cco.toml: jira.projects.PROJ is 'hello': it is not a repository"),
         ("[people]\nanna = 'not a login'", "cco.toml: people.anna is 'not a login'"),
+        (
+            "[webhooks.pager]\nurl = 'ftp://sooper-secret'",
+            "cco.toml: webhooks.pager.url is wrong: it is not an address",
+        ),
+        ("[webhooks.pager]\nsecret = 'sooper-secret'", "cco.toml: webhooks.pager.secret is wrong: it is too short; it"),
+        ("[webhooks.pager]\nsekret = 'sooper-secret'", "cco.toml: webhooks.pager.sekret is wrong: extra inputs"),
+        ("[webhooks.pager]\nrepositories = ['hello']", "cco.toml: webhooks.pager.repositories.0 is"),
+        ("[webhooks.'A b']\nurl = 'https://x.example'", "cco.toml: webhooks.A b"),
         ("[sandbox]\nread_only = ['/nowhere']", "CCO_SANDBOX_READ_ONLY is '/nowhere': there is nothing there"),
     ],
 )
@@ -183,6 +200,20 @@ def test_a_mistake_in_the_file_is_named_too(environ: dict[str, str], text: str, 
     toml(environ, text)
     found = lines(environ)
     assert [entry for entry in found if line in entry], found
+    assert "sooper-secret" not in "\n".join(found)
+
+
+def test_what_is_secret_in_an_address_is_a_secret_by_itself(environ: dict[str, str]) -> None:
+    """It may be said without the rest; a word that is only in an address is none."""
+    token, key = "aB3" * 20, "0123456789abcdef0123"
+    environ["CCO_DISCORD_WEBHOOK_URL"] = f"https://discord.com/api/v10/webhooks/1180000000000000001/{token}?thread_id=7"
+    url = f"https://example.com/continuous-integration-hooks/?key={key}"
+    toml(environ, f'[webhooks.pager]\nurl = "{url}"\nsecret = "signs everything"\nrepositories = ["octo/hello"]')
+    settings = load(environ)
+    assert settings.webhooks["pager"].url.get_secret_value() == url
+    secrets = set(settings.secrets())
+    assert {token, key, url, "signs everything", environ["CCO_DISCORD_WEBHOOK_URL"]} <= secrets
+    assert not {"continuous-integration-hooks", "1180000000000000001", "webhooks"} & secrets
 
 
 def test_saved_credentials_are_defaults(environ: dict[str, str]) -> None:

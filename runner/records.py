@@ -1,4 +1,4 @@
-"""Tasks and events in JSON: one shape for the API, the live feed and `cco --json`."""
+"""Tasks and events in JSON: one shape for the API, the live feed, `cco --json` and outgoing webhooks."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

@@ -35,7 +35,8 @@ async def identify(desk: TicketDesk, user: Json) -> Somebody:
     if role is None and desk.known.roles:
         role = role_of(desk.known.roles, await desk.jira.groups(user))
     if role is None:
-        raise Refusal(UNKNOWN.format(key=names[0] if names else "their e-mail address"))
+        # By their id: a ticket is no place for an e-mail address.
+        raise Refusal(UNKNOWN.format(key=names[-1] if names else "your-id"))
     return Somebody(Actor(name_of(user), host=desk.jira.host), role)
 
 

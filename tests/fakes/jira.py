@@ -160,6 +160,7 @@ class FakeJira:
                 User("ben", "ben@example.com", hides_email=True),
                 User("carl", "carl@example.com", groups=("developers",)),
                 User("eve", "eve@example.com"),
+                User("zoe", "zoe@example.com"),
                 User("robot", "", kind="app"),
             )
         }

@@ -43,7 +43,15 @@ async def trial(
         plan.write(strikes)
         environ = {DIRECTORY: str(plan.directory), "CCO_RECONCILE_SECONDS": "1"}
         async with house(
-            slack=True, separate=True, starting=start, started=False, watched=False, contracts=False, environ=environ
+            slack=True,
+            jira=story.jira,
+            configured=story.configured,
+            separate=True,
+            starting=start,
+            started=False,
+            watched=False,
+            contracts=False,
+            environ=environ,
         ) as it:
             guardian = asyncio.create_task(_guard(it, plan))
             troubles = [asyncio.create_task(moment(it, plan))] if moment else []
@@ -79,6 +87,8 @@ async def _guard(it: House, plan: Plan) -> None:
         while service.process.poll() is None:
             if service.base_url and not is_known:
                 is_known, it.world.apps[it.app_id].hook_url = True, f"{service.base_url}/webhooks/github"
+                if it.tracker is not None:
+                    it.tracker.hook_url = f"{service.base_url}/webhooks/jira"
             _end_what_hangs(it, plan, service)
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -331,6 +331,8 @@ class House:
         await self.until(lambda: service.base_url or service.process.poll() is not None)
         assert service.process.poll() is None, service.log.read_text()
         self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
+        if self.tracker is not None:
+            self.tracker.hook_url = f"{service.base_url}/webhooks/jira"
         return service
 
     def spawn(self, checkout: Path = CHECKOUT, log: Path | None = None) -> Service:

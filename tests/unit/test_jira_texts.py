@@ -27,7 +27,7 @@ from tests.fakes.jira import _not_adf
         ),
         (
             "[mail|mailto:a@b.c] [^log.txt] [#here] [no link]",
-            "[mail](<mailto:a@b.c>) log.txt \\[\\#here\\] \\[no link\\]",
+            "[mail](<mailto:a@b.c>) log.txt \\[#here\\] \\[no link\\]",
         ),
         ("ask [~anna] and [~accountid:5b10:ben]", "ask @anna and @5b10:ben"),
         ("* one\n** two\n*** three\n* four", "- one\n  - two\n    - three\n- four"),
@@ -57,7 +57,7 @@ from tests.fakes.jira import _not_adf
     ],
 )
 def test_wiki_text_is_read(text: str, markdown: str) -> None:
-    assert wiki.read(text) == markdown.strip() if text != "{color:red}hot{color} {anchor:x}" else "hot"
+    assert wiki.read(text).strip() == markdown.strip()
 
 
 def node(kind: str, *content: Any, **attrs: Any) -> dict[str, Any]:
@@ -173,7 +173,7 @@ OURS = """\
 
 | | |
 | --- | --- |
-| `/claude` | tell | 
+| `/claude` | tell |
 
 > quoted **words**
 > > deeper
@@ -186,7 +186,7 @@ print("{code}")
 x
 ```
 
-Ask [~anna] or @\u2060ben: [here](https://e.example/?a=b|c) or [bad](javascript:alert) ~~no~~ ![alt](https://e.example/i.png)
+Ask [~anna] or @\u2060ben: [here](https://e.example/?a=b|c) or [bad](ftp://x) ~~no~~ ![alt](https://e.example/i.png)
 
 ---
 <sub>1 commit · <b>x</b></sub> <!-- cco:task=1 -->
@@ -227,7 +227,7 @@ def test_our_markdown_is_written_as_a_document_that_cloud_takes() -> None:
     assert _not_adf(document) == ""
     text = json.dumps(document, ensure_ascii=False)
     assert "mention" not in text
-    assert "javascript" not in text
+    assert "ftp:" not in text
     assert "cco:task" not in text
     assert adf.read(document).startswith(
         "### Claude is working on *this*\n\n- ☑ done\n- ☐ **open** with `co{d}e`\n  1. inner"
@@ -246,12 +246,10 @@ def test_what_is_too_long_loses_its_end_and_says_so() -> None:
     assert wiki_writing.write("```\n" + "x" * 50_000 + "\n```") == "…"
 
 
-NASTY = st.text(
-    alphabet=st.one_of(
-        st.sampled_from(list("*_-+^~{}[]|!\\#?`<>&@:;()/\n \t.hbq123")), st.characters(codec="utf-8"), st.sampled_from(["{code}", "{quote}", "||", "~~", "```"])
-    ),
-    max_size=200,
-)  # fmt: skip
+PIECES = st.sampled_from(
+    [*"*_-+^~{}[]|!\\#?`<>&@:;()/\n \t.hbq123", "{code}", "{quote}", "||", "~~", "```", "[~", "{{", "h1. "]
+)
+NASTY = st.lists(PIECES | st.characters(codec="utf-8"), max_size=80).map("".join)
 
 
 @given(NASTY)
@@ -272,12 +270,24 @@ def test_nobody_is_mentioned_by_what_we_write(text: str) -> None:
     assert all(at and written[at - 1] == "\\" for at in opened) or "{noformat}" in written or "{code" in written
 
 
+NAMES = st.sampled_from(["type", "content", "attrs", "text", "marks", "level", "url"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["type", "content", "attrs", "text", "marks", "level", "url"]), inner, max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5),
     max_leaves=30,
 )  # fmt: skip
-KINDS = st.sampled_from(["paragraph", "heading", "bulletList", "orderedList", "listItem", "table", "tableRow", "tableCell", "text", "codeBlock", "mention", "date", "taskList", "taskItem", "expand", "media"])  # fmt: skip
+BLOCKS = [
+    "paragraph",
+    "heading",
+    "bulletList",
+    "orderedList",
+    "listItem",
+    "table",
+    "tableRow",
+    "tableCell",
+    "codeBlock",
+]
+KINDS = st.sampled_from([*BLOCKS, "text", "mention", "date", "taskList", "taskItem", "expand", "media"])
 TREES = st.recursive(
     st.fixed_dictionaries({"type": KINDS, "text": JSON, "attrs": JSON, "marks": JSON}),
     lambda inner: st.fixed_dictionaries({"type": KINDS, "content": st.lists(inner, max_size=4), "attrs": JSON}),

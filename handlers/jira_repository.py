@@ -13,7 +13,9 @@ from runner.tasks import Repository
 
 _NAME = r"[A-Za-z0-9][\w.-]*/[\w.-]*[\w-]"
 _FULL_NAME = re.compile(_NAME)
-_LINE = re.compile(r"^[ \t>*-]*repo(?:sitory)?[ \t]*:[ \t*]*(?P<rest>\S.*)$", re.IGNORECASE | re.MULTILINE)
+_LINE = re.compile(
+    r"^[ \t>*_\\-]*repo(?:sitory)?[ \t*_\\]*:[ \t*_\\]*(?P<rest>\S.*)$", re.IGNORECASE | re.MULTILINE
+)  # also as an item of a list, in bold, or where somebody wrote Markdown
 _ADDRESS = re.compile(r"<?(?:https?://[^\s/<>]+/)?(?P<name>[^\s<>]+?)(?:\.git)?/?>?")
 _LINK = re.compile(r"\[[^\]]*\]\(<?([^)>\s]+)>?\)")
 

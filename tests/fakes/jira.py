@@ -161,6 +161,7 @@ class FakeJira:
                 User("carl", "carl@example.com", groups=("developers",)),
                 User("eve", "eve@example.com"),
                 User("zoe", "zoe@example.com"),
+                User("hal", "hal@example.com"),
                 User("robot", "", kind="app"),
             )
         }

@@ -135,9 +135,18 @@ def test_a_document_is_read(content: list[Any], markdown: str) -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [None, 7, [], {}, {"content": None}, {"content": [None, 3, {"type": 3}]}, {"type": "doc", "content": [{"type": "text", "text": {"a": 1}}]},
-     {"content": [{"type": "heading", "attrs": {"level": "x"}, "content": 3}]}, {"content": [{"type": "paragraph", "content": [{"type": "text", "text": "x", "marks": "y"}]}]}],
-)  # fmt: skip
+    [
+        None,
+        7,
+        [],
+        {},
+        {"content": None},
+        {"content": [None, 3, {"type": 3}]},
+        {"type": "doc", "content": [{"type": "text", "text": {"a": 1}}]},
+        {"content": [{"type": "heading", "attrs": {"level": "x"}, "content": 3}]},
+        {"content": [{"type": "paragraph", "content": [{"type": "text", "text": "x", "marks": "y"}]}]},
+    ],
+)
 def test_what_is_no_document_breaks_nothing(broken: object) -> None:
     assert isinstance(markdown_of(broken), str)
 

@@ -239,6 +239,12 @@ class Jira:
         found: Json = await self._get("see which Jira it is", "serverInfo")
         return found
 
+    async def permissions(self, project: str, wanted: Sequence[str]) -> set[str]:
+        """Those of these permissions that we have in a project."""
+        found = await self._get("see what we may do", "mypermissions", projectKey=project, permissions=",".join(wanted))
+        held = found.get("permissions") or {}
+        return {key for key in wanted if (held.get(key) or {}).get("havePermission")}
+
     async def is_ours(self, user: object) -> bool:
         """Whether this is our own account."""
         return isinstance(user, Mapping) and is_same(user, await self.me())

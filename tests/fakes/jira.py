@@ -166,6 +166,8 @@ class FakeJira:
             )
         }
         self.us = self.users["cco"]
+        everything = {"BROWSE_PROJECTS", "ADD_COMMENTS", "EDIT_OWN_COMMENTS", "LINK_ISSUES", "TRANSITION_ISSUES"}
+        self.permissions = {"PROJ": everything}
         self.tickets: dict[int, Ticket] = {}
         # From where to where the workflow lets anybody go; None is from everywhere.
         self.workflow: dict[str, set[str] | None] = dict.fromkeys(STATUSES, None)
@@ -446,6 +448,7 @@ class FakeJira:
         return [
             (r"myself", "GET", self._get_myself),
             (r"user", "GET", self._get_user),
+            (r"mypermissions", "GET", self._get_permissions),
             (r"status", "GET", self._get_statuses),
             (r"search", "GET", self._get_search),
             (r"search/jql", "GET", self._get_search_jql),
@@ -471,6 +474,12 @@ class FakeJira:
                     "groups": {"size": len(user.groups), "items": [{"name": one} for one in user.groups]}
                 }
         return 404, {"errorMessages": ["The user does not exist"]}
+
+    async def _get_permissions(self, request: web.Request, body: Any, *, version: str) -> tuple[int, Any]:
+        if request.query.get("projectKey") not in self.permissions:
+            return 404, {"errorMessages": [f"No project could be found with key '{request.query.get('projectKey')}'."]}
+        held, wanted = self.permissions[request.query["projectKey"]], request.query["permissions"].split(",")
+        return 200, {"permissions": {key: {"key": key, "havePermission": key in held} for key in wanted}}
 
     async def _get_statuses(self, request: web.Request, body: Any, *, version: str) -> tuple[int, Any]:
         return 200, [one.json() for one in STATUSES.values()]

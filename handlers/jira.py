@@ -5,9 +5,9 @@ doing it again changes nothing.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from handlers import answers, commands, doing, jira_people, starting
 from handlers.commands import RESERVED, Command, Verb
@@ -16,12 +16,13 @@ from handlers.doing import Asked, message_of
 from handlers.jira_desk import TicketDesk
 from handlers.jira_repository import named_in
 from handlers.jira_starting import PLACE, must_be_open, start
-from handlers.messages_jira import ALREADY_IN
+from handlers.messages_jira import ALREADY_IN, IS_DONE
 from handlers.reconciling import what_we_know
 from handlers.rewriting import code
 from handlers.sanitize import neutralise
 from handlers.standing import Labelled
 from handlers.tickets import (
+    STATUS_MARK,
     Json,
     Remark,
     Ticket,
@@ -54,6 +55,7 @@ class Look:
     remarks: Sequence[Remark]
     seen: Seen
     us: Json
+    done: Set[str]
 
     @property
     def identity(self) -> str:
@@ -75,9 +77,10 @@ async def bring_up_to_date(desk: TicketDesk, ticket_id: str) -> None:
         return
     remarks = [remark_of(one) for one in await desk.jira.comments(ticket_id)]
     ticket, label = ticket_of(raw, desk.jira.url), desk.house.trigger_label
-    standing = standing_of(ticket, label, await desk.jira.done_statuses(), us)
+    done = await desk.jira.done_statuses()
+    standing = standing_of(ticket, label, done, us)
     seen = Seen({"labels": [{"name": one} for one in ticket.labels]}, standing)
-    look = Look(desk, ticket, remarks, seen, us)
+    look = Look(desk, ticket, remarks, seen, us, done)
     for step in decide(await what_we_know(desk.store, task, identity), seen, label):
         match step:
             case End(_, by, why) if task is not None:
@@ -94,6 +97,10 @@ async def _begin(look: Look, labelled: Labelled) -> None:
     labelling, marks = labelled.labelling, look.desk.store.marks
     if not is_person(labelled.by, look.us):
         logger.info("label by %s on %s: not a person", name_of(labelled.by), look.ticket.key)
+        await marks.answer(look.identity, labelling)
+        return
+    if await _was_served(look, labelling.at):
+        logger.info("the label on %s was served before the database was restored", look.ticket.key)
         await marks.answer(look.identity, labelling)
         return
     wish = starting.wish_id(f"label/jira/{look.identity}/{labelling.number}")
@@ -118,6 +125,15 @@ async def _begin(look: Look, labelled: Labelled) -> None:
         if look.ticket.status.is_done:
             return  # once it is open again, the label that is still there counts
     await marks.answer(look.identity, labelling)
+
+
+async def _was_served(look: Look, at: datetime) -> bool:
+    """Whether a label of the time that a restore has taken from us was served: we told of the ticket after it."""
+    restored = await look.desk.store.marks.restored()
+    if restored is None or not restored.made_at <= at <= restored.restored_at:
+        return False
+    ours = [one for one in look.remarks if is_same(one.author, look.us) and (one.mark or {}).get("is") == STATUS_MARK]
+    return any(one.edited_at >= at for one in ours)
 
 
 async def _answer_all(look: Look) -> None:
@@ -156,6 +172,8 @@ async def _carry_out(look: Look, remark: Remark, command: Command, name: str) ->
     task = await look.task()
     begins = command.verb in {Verb.instruct, Verb.retry}
     if begins and not await desk.store.knows(wish):
+        if (status := look.ticket.done_at(remark.at, look.done)) is not None:
+            raise Refusal(IS_DONE.format(status=code(status)))
         withdrawn = look.seen.withdrawn_since(remark.at)
         if withdrawn is not None and not look.ticket.status.is_done:
             return answers.overtaken(withdrawn.why)

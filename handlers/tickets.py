@@ -15,6 +15,7 @@ DONE = "done"
 ORDER = ("new", "indeterminate", DONE)  # Jira's categories of statuses, as work goes through them
 
 PROPERTY = "cco"  # the property of a comment by which it is known to be ours, and which one it is
+STATUS_MARK = "status"  # what it is, where it is the one living comment
 
 _WORDS = ("summary", "description")
 _COMMENT_OF = re.compile(r"/issue/(\d+)/comment/\d+")
@@ -74,6 +75,13 @@ class Ticket:
     def edited_since(self, at: datetime) -> bool:
         """Whether its title or its text was changed after that time."""
         return any(one.field in _WORDS and one.at > at for one in self.changes)
+
+    def done_at(self, at: datetime, done: Set[str]) -> str | None:
+        """The name of the status it stood in at that time, if that was one of `done`; else None."""
+        later = next((one for one in self.changes if one.field == "status" and one.at > at), None)
+        if later is None:
+            return self.status.name if self.status.is_done else None
+        return later.before if later.came_from in done else None
 
     @property
     def moved(self) -> Change | None:
@@ -174,8 +182,13 @@ def standing_of(ticket: Ticket, label: str, done: Set[str], us: Json) -> Standin
 
 
 def names_of(user: Json) -> list[str]:
-    """By what somebody may be called in cco.toml: their e-mail address and their ids, in Cloud and in Data Center."""
-    return [str(user[name]) for name in ("emailAddress", "accountId", "key", "name") if user.get(name)]
+    """By what somebody may be called in cco.toml: their ids, and in Cloud their e-mail address.
+
+    Atlassian has verified that of a full account. In Data Center, and as a customer, people write down what they like.
+    """
+    is_verified = user.get("accountType") == "atlassian" and user.get("accountId")
+    ids = [str(user[name]) for name in ("accountId", "key", "name") if user.get(name)]
+    return [str(user["emailAddress"]), *ids] if is_verified and user.get("emailAddress") else ids
 
 
 def name_of(user: Json) -> str:

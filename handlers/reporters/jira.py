@@ -12,7 +12,7 @@ from handlers.desk import House
 from handlers.jira_desk import Tracker
 from handlers.sanitize import plain_line
 from handlers.status import status_comment
-from handlers.tickets import Json, Status, is_same, remark_of, status_of, ticket_of
+from handlers.tickets import STATUS_MARK, Json, Status, is_same, remark_of, status_of, ticket_of
 from runner.effects import effect
 from runner.receipts import Receipt
 from runner.tasks import Outcome
@@ -23,8 +23,6 @@ INTERVAL = timedelta(seconds=15)
 
 Stage = Literal["started", "in_review", "done"]
 STAGES: tuple[Stage, ...] = ("started", "in_review", "done")
-
-STATUS_MARK = "status"
 
 
 def is_about_a_ticket(view: TaskView, host: str) -> bool:

@@ -12,9 +12,11 @@ from tests.fakes.jira import FakeJira, Fault, Ticket
 TOML = """\
 [people]
 "anna@example.com" = "alice"
+"anna" = "alice"
 "5b10:ben" = "bob"
 "ben" = "bob"
 "eve@example.com" = "mallory"
+"JIRAUSER-eve" = "mallory"
 
 [jira]
 poll_seconds = 0.5

@@ -1,72 +1,15 @@
 """What a look at a ticket comes to: who may, in which repository, what Claude is told, and what is answered."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydantic import SecretStr
 
-from app.jira import Jira, open_jira
-from app.settings_model import JiraSettings
-from handlers import jira as tickets
-from handlers.jira_desk import Known, TicketDesk
+from runner.database import to_text
 from runner.events import PullRequestOpened
-from runner.tasks import Outcome, Task
-from runner.view import TaskView
-from tests.fakes.desk import SECRET, Office, idle_conductor
-from tests.fakes.jira import FakeJira, Ticket
-from tests.fakes.jira import jira as running_jira
-
-KNOWN = Known(
-    people={"anna@example.com": "anna", "5b10:ben": "rita", "JIRAUSER-ben": "rita", "zoe@example.com": "nobody-here"},
-    roles={"developers": "write", "eve@example.com": "read"},
-    projects={"PROJ": "octo/hello"},
-    transitions={},
-)
-
-
-@dataclass
-class Bureau:
-    """An office with a Jira beside it."""
-
-    office: Office
-    site: FakeJira
-    client: Jira
-    known: Known = KNOWN
-    begun: datetime = datetime(2020, 1, 1, tzinfo=UTC)
-
-    async def look(self, ticket: Ticket) -> None:
-        store = self.office.store
-        house, conductor = self.office.house, idle_conductor(store)
-        desk = TicketDesk(self.client, self.office.github.of, conductor, store, house, self.known, self.begun)
-        await tickets.bring_up_to_date(desk, str(ticket.id))
-
-    async def say(self, ticket: Ticket, text: str, by: str = "anna") -> str:
-        """Say something, and give what is answered; nothing, if nothing is."""
-        said = await self.site.comment(ticket, text, by=by)
-        await self.look(ticket)
-        return "\n".join(self.site.answer_to(ticket, said.id))
-
-    async def view(self) -> TaskView:
-        (view,) = await self.office.store.views()
-        return view
-
-    async def tasks(self) -> list[Task]:
-        return await self.office.tasks()
-
-    async def instruction(self) -> str:
-        return (await self.office.instructions())[-1]
-
-
-@pytest.fixture(params=["cloud", "data center"])
-async def bureau(request: pytest.FixtureRequest, office: Office) -> AsyncIterator[Bureau]:
-    """One valid world for each Jira. At the end nothing that it does not take may have been said to it."""
-    async with running_jira(request.param == "cloud") as site:
-        email = site.us.email if site.cloud else None
-        async with open_jira(JiraSettings(url=site.url, email=email, token=SecretStr(site.token))) as client:
-            yield Bureau(office, site, client)
-        assert site.violations == []
+from runner.tasks import Outcome
+from tests.fakes.bureau import KNOWN, Bureau
+from tests.fakes.desk import SECRET
 
 
 async def test_a_label_begins_a_task_with_the_ticket_as_it_stood(bureau: Bureau) -> None:
@@ -186,6 +129,30 @@ async def test_who_may_not_is_told_why_once(bureau: Bureau, by: str, sentence: s
     assert await bureau.tasks() == []
 
 
+async def test_an_e_mail_address_that_nobody_verified_is_nobodys(bureau: Bureau) -> None:
+    liar = bureau.site.users["hal"]
+    liar.email, liar.kind = "anna@example.com", "customer"
+    ticket = await bureau.site.create("A lie")
+    await bureau.site.label(ticket, by="hal")
+    await bureau.look(ticket)
+    assert await bureau.tasks() == []
+    assert "I do not know who you are" in bureau.site.answers(ticket)[0]
+
+
+async def test_a_label_that_was_served_before_the_restore_is_not_served_again(bureau: Bureau) -> None:
+    store = bureau.office.store
+    made_at = datetime.now(UTC) - timedelta(hours=1)
+    ticket = await bureau.site.create("Served")
+    await bureau.site.label(ticket)
+    await bureau.client.comment(str(ticket.id), "Done", {"is": "status"})
+    async with store._database.transaction("commit.test") as db:
+        sql = "INSERT INTO restores (made_at, restored_at) VALUES (?, ?)"
+        await db.execute(sql, (to_text(made_at), to_text(datetime.now(UTC) + timedelta(seconds=5))))
+    await bureau.look(ticket)
+    assert await bureau.tasks() == []
+    assert await bureau.say(ticket, "/claude retry") == "On it."
+
+
 async def test_a_group_of_jira_may_have_a_role(bureau: Bureau) -> None:
     ticket = await bureau.site.create("By a developer")
     await bureau.site.label(ticket, by="carl")
@@ -206,7 +173,7 @@ async def test_an_app_that_labels_or_comments_is_not_heard(bureau: Bureau) -> No
 
 
 async def test_our_own_comments_are_never_heard(bureau: Bureau) -> None:
-    bureau.known = replace(KNOWN, people={**KNOWN.people, "cco@example.com": "anna"})
+    bureau.known = replace(KNOWN, people={**KNOWN.people, "5b10:cco": "anna", "cco": "anna"})
     ticket = await bureau.site.create("Echo")
     assert await bureau.say(ticket, "/claude start yourself", by="cco") == ""
     assert await bureau.tasks() == []

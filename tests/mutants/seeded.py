@@ -37,8 +37,8 @@ MUTANTS = (
     Mutant(
         "SHA-1 is a signature too",
         "app/webhooks.py",
-        '    values = request.headers.getall("X-Hub-Signature-256", [])\n',
-        '    values = request.headers.getall("X-Hub-Signature-256", []) or ["sha256=" + "0" * 64]\n',
+        "    values = request.headers.getall(header, [])\n",
+        '    values = request.headers.getall(header, []) or ["sha256=" + "0" * 64]\n',
         f"{INTEGRATION}/test_webhooks.py::test_a_malformed_request_is_told_what_is_wrong",
     ),
     Mutant(
@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant(
         "a second label is one more instruction",
         "runner/submitting.py",
-        "    elif active and wish.kind is TriggerKind.label:\n",
+        "    elif active and wish.kind in PUT_ON:\n",
         "    elif active and wish.kind is TriggerKind.fault:\n",
         f"{INTEGRATION}/test_store.py::test_a_second_label_on_a_task_at_work_changes_nothing",
     ),

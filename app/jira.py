@@ -38,6 +38,9 @@ LOOK_AGAIN = timedelta(minutes=5)  # whether an operator has mended what only th
 MOST_COMMENTS = 1000
 PAGE = 100
 
+# In a service project customers read along, unless a comment says that it is internal. Elsewhere this means nothing.
+FOR_THE_TEAM = {"key": "sd.public.comment", "value": {"internal": True}}
+
 FIELDS = "summary,description,labels,status,components,project,creator,created,updated"
 
 
@@ -162,7 +165,7 @@ class Jira:
 
     async def comment(self, ticket_id: str, text: str, mark: Mapping[str, str]) -> str:
         """A new comment; its id. After TryLater it may be there all the same."""
-        properties = [{"key": PROPERTY, "value": dict(mark)}]
+        properties = [{"key": PROPERTY, "value": dict(mark)}, FOR_THE_TEAM]
         posted = await self._send(
             "comment",
             "POST",

@@ -118,10 +118,10 @@ class Poller:
         await self._store.marks.reached(POLLED, now)
 
     def _jql(self, ago: timedelta | None) -> str:
-        """The first time, all tickets with the label. Times are relative: others would be in the user's own zone."""
+        """The first time, all open tickets with the label. Times are relative: others would be in the user's zone."""
         label = f'labels = "{_quoted(self._label)}"'
         if ago is None:
-            return f"{label} ORDER BY updated ASC"
+            return f"{label} AND statusCategory != Done ORDER BY updated ASC"
         minutes = math.ceil((ago + OVERLAP).total_seconds() / 60)
         return f'updated >= "-{minutes}m" AND ({label} OR comment ~ "claude") ORDER BY updated ASC'
 

@@ -16,7 +16,7 @@ from handlers.doing import Asked, message_of
 from handlers.jira_desk import TicketDesk
 from handlers.jira_repository import named_in
 from handlers.jira_starting import PLACE, must_be_open, start
-from handlers.messages_jira import ALREADY_IN, IS_DONE
+from handlers.messages_jira import ALREADY_IN, IS_DONE, NOT_FOR_ALL
 from handlers.reconciling import what_we_know
 from handlers.rewriting import code
 from handlers.sanitize import neutralise
@@ -103,6 +103,8 @@ async def _begin(look: Look, labelled: Labelled) -> None:
         logger.info("the label on %s was served before the database was restored", look.ticket.key)
         await marks.answer(look.identity, labelling)
         return
+    if look.ticket.status.is_done and labelling.at < look.desk.begun:
+        return  # long over: nobody asks for anything
     wish = starting.wish_id(f"label/jira/{look.identity}/{labelling.number}")
     try:
         if not await look.desk.store.knows(wish):
@@ -168,6 +170,8 @@ async def _answer(look: Look, remark: Remark) -> None:
 
 async def _carry_out(look: Look, remark: Remark, command: Command, name: str) -> str:
     desk, wish = look.desk, starting.wish_id(name)
+    if remark.is_for_some:
+        raise Refusal(NOT_FOR_ALL)
     somebody = await jira_people.identify(desk, remark.author)
     task = await look.task()
     begins = command.verb in {Verb.instruct, Verb.retry}

@@ -36,7 +36,7 @@ async def identify(desk: TicketDesk, user: Json) -> Somebody:
         role = role_of(desk.known.roles, await desk.jira.groups(user))
     if role is None:
         # By their id: a ticket is no place for an e-mail address.
-        raise Refusal(UNKNOWN.format(key=names[-1] if names else "your-id"))
+        raise Refusal(UNKNOWN.format(key=f'"{names[-1] if names else "your-id"}"'))
     return Somebody(Actor(name_of(user), host=desk.jira.host), role)
 
 

@@ -77,11 +77,16 @@ async def start(
 async def _of_those_who_may(
     desk: TicketDesk, there: Desk, repository: Repository, said: Iterable[Remark], us: Json
 ) -> tuple[prompt.Remark, ...]:
-    """What Claude reads of the conversation: nothing of ours, no commands, and nobody's who could not ask for work."""
+    """What Claude reads of the conversation: nothing of ours, no commands, nothing that is only for some to read."""
     may: dict[tuple[str, ...], bool] = {}
     found: list[prompt.Remark] = []
     for remark in said:
-        if remark.mark is not None or not is_person(remark.author, us) or commands.parse(remark.text):
+        if (
+            remark.mark is not None
+            or remark.is_for_some
+            or not is_person(remark.author, us)
+            or commands.parse(remark.text)
+        ):
             continue
         names = tuple(names_of(remark.author))
         if names not in may:

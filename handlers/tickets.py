@@ -91,7 +91,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A comment on a ticket. `mark` is our property of it, whoever wrote it; `edited_by` is None where nobody did."""
+    """A comment on a ticket. `mark` is our property of it, whoever wrote it; `edited_by` is None where nobody did.
+
+    `is_for_some`: only a group or a role may read it.
+    """
 
     id: str
     author: Json
@@ -100,6 +103,7 @@ class Remark:
     edited_by: Json | None
     text: str
     mark: Json | None
+    is_for_some: bool
 
 
 def identity_of(host: str, ticket_id: str) -> str:
@@ -154,6 +158,7 @@ def remark_of(raw: Json) -> Remark:
         edited_by=(raw.get("updateAuthor") or {}) if edited_at != at else None,
         text=markdown_of(raw.get("body")),
         mark=next((one for one in marks if isinstance(one, Mapping)), None),
+        is_for_some=bool(raw.get("visibility")),
     )
 
 

@@ -14,28 +14,18 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from jsonschema import Draft4Validator
+from jsonschema.exceptions import best_match
 
 LONGEST_FIELD = 32_767
 PAGE_OF_HISTORY = 100  # Cloud gives no more of a history with a ticket
-NODES = {
-    "doc": {"paragraph", "heading", "bulletList", "orderedList", "codeBlock", "blockquote", "rule", "table"},
-    "paragraph": {"text", "hardBreak"},
-    "heading": {"text", "hardBreak"},
-    "bulletList": {"listItem"},
-    "orderedList": {"listItem"},
-    "listItem": {"paragraph", "bulletList", "orderedList", "codeBlock"},
-    "codeBlock": {"text"},
-    "blockquote": {"paragraph", "bulletList", "orderedList", "codeBlock"},
-    "table": {"tableRow"},
-    "tableRow": {"tableHeader", "tableCell"},
-    "tableHeader": {"paragraph"},
-    "tableCell": {"paragraph"},
-}
-MARKS = {"strong", "em", "strike", "code", "link"}
+# What a document of Cloud's must look like, as Atlassian publishes it.
+ADF = Draft4Validator(json.loads((Path(__file__).parents[1] / "contracts" / "adf-schema.json").read_text()))
 
 Json = dict[str, Any]
 
@@ -91,6 +81,7 @@ class Comment:
     updated: datetime
     editor: User
     properties: list[Json]
+    visibility: Json | None = None
 
 
 @dataclass
@@ -218,8 +209,11 @@ class FakeJira:
     async def describe(self, ticket: Ticket, text: str, by: str = "anna") -> None:
         await self._change(ticket, by, "description", self._text(text))
 
-    async def comment(self, ticket: Ticket, text: str | Json, by: str = "anna") -> Comment:
+    async def comment(
+        self, ticket: Ticket, text: str | Json, by: str = "anna", visibility: Json | None = None
+    ) -> Comment:
         comment = self._add_comment(ticket, self.users[by], self._text(text) if isinstance(text, str) else text, [])
+        comment.visibility = visibility
         await self._tell_comment("comment_created", ticket, comment)
         return comment
 
@@ -512,7 +506,7 @@ class FakeJira:
         """As much of JQL as is asked of it."""
         query = re.fullmatch(
             r'(?:updated >= "-(?P<minutes>\d+)m" AND )?\(?labels = "(?P<label>[^"]+)"'
-            r'(?: OR comment ~ "(?P<word>\w+)"\))? ORDER BY updated ASC',
+            r'(?: OR comment ~ "(?P<word>\w+)"\))?(?P<open> AND statusCategory != Done)? ORDER BY updated ASC',
             jql,
         )
         if query is None:
@@ -530,6 +524,8 @@ class FakeJira:
                 if query["word"]
                 else False
             )
+            if query["open"] and ticket.status.category == "done":
+                return False
             return not ticket.gone and ticket.updated >= since and (query["label"] in ticket.labels or said)
 
         return sorted(filter(fits, self.tickets.values()), key=lambda one: one.updated)
@@ -636,7 +632,7 @@ class FakeJira:
         """Jira's own objections to a text."""
         why = ""
         if version == "3":
-            why = _not_adf(body) if isinstance(body, dict) else "Comment body is not valid!"
+            why = not_adf(body) if isinstance(body, dict) else "Comment body is not valid!"
         elif not isinstance(body, str) or not body:
             why = "Comment body can not be empty!"
         if not why and len(json.dumps(body) if isinstance(body, dict) else body) > LONGEST_FIELD:
@@ -676,6 +672,8 @@ class FakeJira:
             "created": _time(comment.created),
             "updated": _time(comment.updated),
         }
+        if comment.visibility is not None:
+            found["visibility"] = comment.visibility
         return found | ({"properties": comment.properties} if with_properties else {})
 
 
@@ -692,41 +690,10 @@ def _gone() -> tuple[int, Json]:
     return 404, {"errorMessages": ["Issue does not exist or you do not have permission to see it."]}
 
 
-def _not_adf(node: Json, where: str = "doc") -> str:
+def not_adf(document: object) -> str:
     """Why it is no document that Cloud takes, if it is none."""
-    kind = node.get("type")
-    if where == "doc" and (kind != "doc" or node.get("version") != 1):
-        return "INVALID_INPUT: no document"
-    for one in node.get("content", ()):
-        inside = one.get("type")
-        if inside not in NODES.get(str(kind), set()):
-            return f"INVALID_INPUT: {inside} in {kind}"
-        if inside == "text":
-            if not one.get("text"):
-                return "INVALID_INPUT: an empty text"
-            marks = [mark["type"] for mark in one.get("marks", ())]
-            if (
-                set(marks) - MARKS
-                or len(set(marks)) != len(marks)
-                or ("code" in marks and set(marks) - {"code", "link"})
-            ):
-                return f"INVALID_INPUT: marks {marks}"
-            if kind == "codeBlock" and marks:
-                return "INVALID_INPUT: marks in code"
-        elif why := _not_adf(one, str(inside)):
-            return why
-    if kind in {
-        "bulletList",
-        "orderedList",
-        "listItem",
-        "table",
-        "tableRow",
-        "tableCell",
-        "tableHeader",
-        "blockquote",
-    } and not node.get("content"):
-        return f"INVALID_INPUT: an empty {kind}"
-    return ""
+    wrong = best_match(ADF.iter_errors(document))
+    return f"INVALID_INPUT: {wrong.json_path}: {wrong.message[:500]}" if wrong is not None else ""
 
 
 @asynccontextmanager

@@ -199,6 +199,34 @@ async def test_a_command_that_somebody_else_edited_is_not_heard_and_its_authors_
     assert "There is no work of mine here yet" in bureau.site.answer_to(ticket, mine.id)[0]
 
 
+async def test_what_only_some_may_read_is_neither_told_to_claude_nor_carried_out(bureau: Bureau) -> None:
+    ticket = await bureau.site.create("Secret")
+    few = {"type": "role", "value": "Administrators"}
+    await bureau.site.comment(ticket, "The customer is Initech.", visibility=few)
+    said = await bureau.site.comment(ticket, "/claude mention Initech", visibility=few)
+    await bureau.site.label(ticket)
+    await bureau.look(ticket)
+    assert "Initech" not in await bureau.instruction()
+    assert "only for some to read" in bureau.site.answer_to(ticket, said.id)[0]
+    assert (await bureau.view()).told == ()
+
+
+async def test_what_we_write_in_a_service_project_is_for_the_team(bureau: Bureau) -> None:
+    ticket = await bureau.site.create("Asked by a customer")
+    assert await bureau.say(ticket, "/claude status")
+    (ours,) = bureau.site.ours(ticket)
+    assert {"key": "sd.public.comment", "value": {"internal": True}} in ours.properties
+
+
+async def test_a_ticket_that_was_over_before_we_came_is_left_alone(bureau: Bureau) -> None:
+    ticket = await bureau.site.create("Long ago", labels=("claude",))
+    await bureau.site.move(ticket, "Done")
+    bureau.begun = datetime.now(UTC) + timedelta(seconds=5)
+    await bureau.look(ticket)
+    assert bureau.site.ours(ticket) == []
+    assert await bureau.tasks() == []
+
+
 async def test_what_was_said_before_we_listened_is_not_answered(bureau: Bureau) -> None:
     ticket = await bureau.site.create("Old")
     await bureau.site.comment(ticket, "/claude start")

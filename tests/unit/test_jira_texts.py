@@ -11,7 +11,7 @@ from handlers import adf, adf_writing, wiki, wiki_writing
 from handlers.commands import Command, Verb, parse
 from handlers.rich_text import markdown_of
 from handlers.sanitize import neutralise, visible
-from tests.fakes.jira import _not_adf
+from tests.fakes.jira import not_adf
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_plain_words_stay_plain_in_wiki_text(words: str, written: str) -> None:
 
 def test_our_markdown_is_written_as_a_document_that_cloud_takes() -> None:
     document = adf_writing.write(OURS)
-    assert _not_adf(document) == ""
+    assert not_adf(document) == ""
     text = json.dumps(document, ensure_ascii=False)
     assert "mention" not in text
     assert "ftp:" not in text
@@ -251,7 +251,7 @@ def test_what_is_too_long_loses_its_end_and_says_so() -> None:
     assert written.endswith("…")
     document = adf_writing.write(long)
     assert len(json.dumps(document)) <= adf_writing.LIMIT
-    assert _not_adf(document) == ""
+    assert not_adf(document) == ""
     assert wiki_writing.write("```\n" + "x" * 50_000 + "\n```") == "…"
 
 
@@ -266,8 +266,8 @@ def test_no_text_breaks_reading_or_writing(text: str) -> None:
     markdown = wiki.read(text)
     visible(markdown)
     parse(markdown)
-    assert _not_adf(adf_writing.write(neutralise(text))) == ""
-    assert _not_adf(adf_writing.write(text)) == ""
+    assert not_adf(adf_writing.write(neutralise(text))) == ""
+    assert not_adf(adf_writing.write(text)) == ""
     adf.read(adf_writing.write(text))
     wiki.read(wiki_writing.write(text))
 

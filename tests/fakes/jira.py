@@ -338,9 +338,13 @@ class FakeJira:
             "webhookEvent": event,
             "comment": self._comment_json(comment, ticket),
         }
-        if self.cloud:  # Data Center tells no more than the comment
+        if self.cloud:
             payload["issue"] = {"id": str(ticket.id), "key": ticket.key, "fields": {"summary": ticket.summary}}
         await self._send(payload)
+        if not self.cloud:  # Data Center tells no more than the comment, and then all of it once more in another way
+            kind = "issue_commented" if event == "comment_created" else "issue_comment_edited"
+            more = {"issue_event_type_name": kind, "comment": payload["comment"]}
+            await self._tell("jira:issue_updated", ticket, comment.editor, **more)
 
     async def _send(self, payload: Json) -> None:
         body = json.dumps(payload).encode()

@@ -20,6 +20,7 @@ ALL = {
     "In Review": "indeterminate",
     "Blocked": "indeterminate",
     "Done": "done",
+    "Won't Do": "done",
 }
 TICKET = Subject("jira", "jira.example/10007", "PROJ-7", "https://jira.example/browse/PROJ-7", "Paint the egg")
 
@@ -41,6 +42,7 @@ def offered(*names: str) -> list[dict[str, Any]]:
         ("started", "Blocked", True, None),  # a person put it there since
         ("started", "Blocked", False, "In Progress"),  # it stood there before we began
         ("started", "Done", True, None),  # never back
+        ("started", "Won't Do", False, None),  # the same, where cco.toml does not name it
         ("in_review", "In Progress", True, "In Review"),  # a status of ours that comes before
         ("in_review", "To Do", True, "In Review"),
         ("in_review", "Done", False, None),

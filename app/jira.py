@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -85,7 +85,7 @@ class Jira:
         self._me: Json | None = None
         self._done: frozenset[str] | None = None
         self._not_before = 0.0
-        self._told = False
+        self._told: dict[str, str] = {}  # what is wrong, and the call that met it first
 
     # What handlers ask for
 
@@ -122,22 +122,20 @@ class Jira:
             raise
         return str(found["fields"]["updated"])
 
-    async def comments(self, ticket_id: str, since: datetime | None = None) -> Sequence[Json]:
+    async def comments(self, ticket_id: str) -> Sequence[Json]:
         """Its comments, the oldest first, with their properties; of a very long row only the last thousand."""
         found: list[Json] = []
+        how = {"maxResults": PAGE, "orderBy": "-created", "expand": "properties"}
         while len(found) < MOST_COMMENTS:
-            page = await self._get(
-                "read comments",
-                f"issue/{ticket_id}/comment",
-                startAt=len(found),
-                maxResults=PAGE,
-                orderBy="-created",
-                expand="properties",
-            )
+            try:
+                page = await self._get("read comments", f"issue/{ticket_id}/comment", startAt=len(found), **how)
+            except Rejected as exc:
+                if exc.status == 404:
+                    return []
+                raise
             comments = page.get("comments") or []
             found += comments
-            is_last = len(found) >= int(page.get("total") or 0)
-            if not comments or is_last or (since is not None and when(comments[-1]["created"]) < since):
+            if not comments or len(found) >= int(page.get("total") or 0):
                 break
         return sorted(found, key=lambda one: (when(one["created"]), int(one["id"])))
 
@@ -163,15 +161,20 @@ class Jira:
             return []
         return [str(one.get("name")) for one in (found.get("groups") or {}).get("items") or ()]
 
-    async def comment(self, ticket_id: str, text: str, mark: Mapping[str, str]) -> str:
-        """A new comment; its id. After TryLater it may be there all the same."""
-        properties = [{"key": PROPERTY, "value": dict(mark)}, FOR_THE_TEAM]
-        posted = await self._send(
-            "comment",
-            "POST",
-            f"issue/{ticket_id}/comment",
-            lambda: {"body": self._body(text), "properties": properties},
-        )
+    async def comment(self, ticket_id: str, text: str, mark: Mapping[str, str]) -> str | None:
+        """A new comment; its id. None: there is no such ticket. After TryLater it may be there all the same."""
+        path, properties = f"issue/{ticket_id}/comment", [{"key": PROPERTY, "value": dict(mark)}, FOR_THE_TEAM]
+        try:
+            posted = await self._send(
+                "comment", "POST", path, lambda: {"body": self._body(text), "properties": properties}
+            )
+        except Rejected as exc:
+            if exc.status == 404:
+                return None
+            if exc.status == 403:
+                lacking = Unusable("we may not comment on tickets", "give our Jira user Add Comments in their project")
+                raise self._said_once("comment", lacking) from exc
+            raise
         return str(posted["id"])
 
     async def edit(self, ticket_id: str, comment_id: str, text: str) -> bool:
@@ -285,17 +288,20 @@ class Jira:
             async with asyncio.timeout(LONGEST_SECONDS):
                 answer = await asyncio.get_running_loop().run_in_executor(self._pool, self._in_thread, call)
         except JIRAError as exc:
-            meaning = self._meaning(what, exc)
-            if isinstance(meaning, Unusable) and not self._told:
-                self._told = True
-                logger.error("Jira does not work with us: %s", meaning)  # noqa: TRY400  (a sentence, not a bug)
-            raise meaning from exc
+            raise self._said_once(what, self._meaning(what, exc)) from exc
         except (requests.RequestException, OSError, TimeoutError) as exc:
             raise TryLater(f"Jira cannot be reached: {type(exc).__name__}") from exc
         except (ValueError, LookupError, TypeError, AttributeError) as exc:  # how it says that it was not Jira's JSON
             raise TryLater(f"what answered at {self.url} does not speak as Jira does") from exc
-        self._told = False
+        self._told = {detail: told for detail, told in self._told.items() if told != what}
         return answer
+
+    def _said_once(self, what: str, meaning: Exception) -> Exception:
+        """What only an operator can mend stands in the log once, until the same call works again."""
+        if isinstance(meaning, Unusable) and meaning.detail not in self._told:
+            self._told[meaning.detail] = what
+            logger.error("Jira does not work with us: %s", meaning)
+        return meaning
 
     def _in_thread(self, call: Callable[[JIRA], T]) -> T:
         with self._making:

@@ -31,7 +31,7 @@ class Tracker(Protocol):
     async def ticket(self, ticket_id: str) -> Json | None:
         """A ticket with its whole history; None where there is none that we may see."""
 
-    async def comments(self, ticket_id: str, since: datetime | None = None) -> Sequence[Json]:
+    async def comments(self, ticket_id: str) -> Sequence[Json]:
         """Its comments, the oldest first, with their properties; of a very long row only the last."""
 
     async def done_statuses(self) -> Set[str]:
@@ -40,8 +40,8 @@ class Tracker(Protocol):
     async def groups(self, user: Json) -> Sequence[str]:
         """The names of the groups that somebody is in; none where we may not know."""
 
-    async def comment(self, ticket_id: str, text: str, mark: Mapping[str, str]) -> str:
-        """A new comment; its id."""
+    async def comment(self, ticket_id: str, text: str, mark: Mapping[str, str]) -> str | None:
+        """A new comment; its id. None: there is no such ticket any more."""
 
     async def edit(self, ticket_id: str, comment_id: str, text: str) -> bool:
         """Write a comment of ours anew. False: it is gone, or not ours to edit."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from handlers.markdown import escaped, link, table
 from handlers.rewriting import code, code_block, shown
 
-_TAG = re.compile(r"(?<!\\)\{(?P<name>code|noformat)(?::(?P<how>[^}\n]*))?\}")
+_TAG = re.compile(r"(?<!\\)\{(?P<name>code|noformat)(?::(?P<how>[^}\n]{0,200}))?\}")
 _LANGUAGE = re.compile(r"(?:^|\|)(?:language=)?(?P<name>[\w+#.-]+)(?=\||$)")
 _QUOTE = re.compile(r"(?<!\\)\{quote\}")
-_PANEL = re.compile(r"(?<!\\)\{(?P<name>panel|info|note|warning|tip|expand)(?::(?P<how>[^}\n]*))?\}")
+_PANEL = re.compile(r"(?<!\\)\{(?P<name>panel|info|note|warning|tip|expand)(?::(?P<how>[^}\n]{0,300}))?\}")
 _TITLE = re.compile(r"(?:^|\|)title=(?P<title>[^|]*)")
 _HEADING = re.compile(r"h(?P<level>[1-6])\.\s+(?P<words>.*)")
 _RULE = re.compile(r"-{4,}")
@@ -30,7 +30,7 @@ _INLINE = re.compile(
         (
             r"(?P<break>\\\\(?!\\))",
             r"\\(?P<escape>[^\w\s])",
-            r"\{\{(?P<mono>[^\n]{1,2000}?)\}\}",
+            r"\{\{(?P<mono>[^\n]{1,500}?)\}\}",
             r"\[(?P<link>[^\[\]\n]{1,2000})\]",
             r"!(?P<image>[^\s!|][^!|\n]{0,500})(?:\|[^!\n]{0,500})?!",
             r"(?P<macro>\{(?:color|anchor|toc|section|column|div|span|status)(?::[^}\n]{0,500})?\})",
@@ -148,7 +148,7 @@ def _cells(line: str) -> list[str]:
         held.append(found[0])
         return f"\x00{len(held) - 1}\x00"
 
-    bare = re.sub(r"\[[^\[\]\n]*\]|\{\{[^\n]*?\}\}|\\\|", hold, line)
+    bare = re.sub(r"\[[^\[\]\n]*\]|\{\{[^\n]{1,500}?\}\}|\\\|", hold, line)
     cells = _CELLS.split(re.sub(r"\|\|?\s*$", "", re.sub(r"^\|\|?", "", bare)))
     return [re.sub("\x00(\\d+)\x00", lambda found: held[int(found[1])], cell) for cell in cells]
 

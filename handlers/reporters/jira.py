@@ -64,13 +64,14 @@ class TicketComment:
         """Edit the comment that is there, or post it. The reference is its id."""
         ticket = ticket_id_of(view)
         text = self.house.redact(status_comment(view, "ticket", self.house.dashboard, self.now()))
-        if receipt is not None and await self._edit(ticket, receipt.reference, text):
+        if receipt is not None and receipt.reference and await self._edit(ticket, receipt.reference, text):
             return receipt.reference
         found = await self._find(ticket)  # nobody knows yet, or somebody deleted it
         if found is not None and await self._edit(ticket, found, text):
             return found
         with effect("http.jira-comment"):
-            return await self.jira.comment(ticket, text, {"is": STATUS_MARK})
+            posted = await self.jira.comment(ticket, text, {"is": STATUS_MARK})
+        return posted or ""  # there is nobody to tell, if the ticket is gone
 
     async def _edit(self, ticket: str, comment: str, text: str) -> bool:
         with effect("http.jira-edit"):

@@ -120,8 +120,19 @@ async def test_what_is_gone_is_none_and_what_is_not_ours_is_not_edited(site: Fak
         await site.delete(ticket)
         assert await client.ticket(str(ticket.id)) is None
         assert await client.updated(str(ticket.id)) is None
-        with pytest.raises(Rejected):
+        assert await client.comments(str(ticket.id)) == []
+        assert await client.comment(str(ticket.id), "Hello", {}) is None
+
+
+async def test_a_user_who_may_not_comment_is_the_operators_to_mend(site: FakeJira) -> None:
+    async with client_of(site) as client:
+        ticket = await site.create("Silent")
+        site.faults.append(Fault("POST", "/comment$", 403, body='{"errorMessages": ["No."]}'))
+        with pytest.raises(Unusable, match="Add Comments"):
             await client.comment(str(ticket.id), "Hello", {})
+        site.faults.append(Fault("GET", "/mypermissions$", 400, body='{"errorMessages": ["Really not."]}'))
+        with pytest.raises(Rejected, match="Really not"):
+            await client.permissions("PROJ", ["BROWSE_PROJECTS"])
 
 
 async def test_everything_is_found_however_many_pages_it_takes(site: FakeJira) -> None:

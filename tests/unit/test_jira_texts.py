@@ -1,6 +1,7 @@
 """Jira's wiki text and documents, read into Markdown and written from it: what is shown, and nothing more."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -253,6 +254,17 @@ def test_what_is_too_long_loses_its_end_and_says_so() -> None:
     assert len(json.dumps(document)) <= adf_writing.LIMIT
     assert not_adf(document) == ""
     assert wiki_writing.write("```\n" + "x" * 50_000 + "\n```") == "…"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["{{", "*a ", "[", "{code:a}", "{quote}", "|{{", "|[", "h1. ", "_a", "!a", "{panel:title=", "??a", "* ", "\\\\"],
+)
+def test_what_somebody_wrote_to_waste_our_time_wastes_little(piece: str) -> None:
+    began = time.monotonic()
+    markdown = wiki.read(piece * (32_000 // len(piece)))
+    visible(markdown)
+    assert time.monotonic() - began < 5  # on a loaded machine; it takes a tenth of a second
 
 
 PIECES = st.sampled_from(

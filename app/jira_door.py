@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 
@@ -63,9 +64,7 @@ class Door:
         ticket = ticket_told_of(payload)
         if ticket is None:
             return
-        comment = payload.get("comment") or {}
-        doer = (comment.get("updateAuthor") or comment.get("author")) if comment else payload.get("user")
-        if doer is not None and await self._jira.is_ours(doer):
+        if await self._jira.is_ours(_doer(payload)):
             return
         begun = await begun_at(self._store, delivery.received_at)
         desk = TicketDesk(self._jira, self._github_of, self._conductor, self._store, self._house, self._known, begun)
@@ -139,6 +138,14 @@ async def begun_at(store: Store, now: datetime) -> datetime:
         begun = now
         await store.marks.reached(BEGUN, begun)
     return begun
+
+
+def _doer(payload: Mapping[str, Any]) -> object:
+    """Who did what a webhook tells of; nobody, in our own deliveries."""
+    comment = payload.get("comment")
+    if isinstance(comment, Mapping):
+        return comment.get("updateAuthor") or comment.get("author")
+    return payload.get("user")
 
 
 def _quoted(text: str) -> str:

@@ -21,6 +21,8 @@ from runner.view import TaskView
 # Between two edits that tell no change of state: everyone who watches a ticket is told of each.
 INTERVAL = timedelta(seconds=15)
 
+RECENT = timedelta(days=1)  # older tickets stay where they are when somebody writes transitions into cco.toml
+
 Stage = Literal["started", "in_review", "done"]
 STAGES: tuple[Stage, ...] = ("started", "in_review", "done")
 
@@ -131,6 +133,7 @@ class TicketStatus:
 
     jira: Tracker
     names: Mapping[str, str]
+    since: datetime  # when we came up
     name: str = "jira-status"
 
     def interval(self, view: TaskView) -> timedelta:  # noqa: ARG002  (the same for all)
@@ -142,9 +145,9 @@ class TicketStatus:
         return nullcontext()
 
     def wants(self, view: TaskView) -> bool:
-        """A ticket that has come to a stage with a status of its own."""
-        stage = stage_of(view)
-        return is_about_a_ticket(view, self.jira.host) and stage is not None and stage in self.names
+        """A ticket that has come to a stage with a status of its own, and not long before we came up."""
+        stage, is_of_today = stage_of(view), view.state.is_active or view.task.updated_at >= self.since - RECENT
+        return is_about_a_ticket(view, self.jira.host) and stage in self.names and is_of_today
 
     def digest(self, view: TaskView) -> str:
         """Of the stage, and of the branch: what comes after a merge goes through all stages again."""
@@ -214,7 +217,7 @@ def reporters(
     jira: Tracker, house: House, names: Mapping[str, str], now: Callable[[], datetime]
 ) -> list[TicketComment | PullRequestLink | TicketStatus]:
     """Everything that tells of tasks on Jira."""
-    return [TicketComment(jira, house, now), PullRequestLink(jira), TicketStatus(jira, names)]
+    return [TicketComment(jira, house, now), PullRequestLink(jira), TicketStatus(jira, names, now())]
 
 
 def _digest(text: str) -> str:

@@ -1,11 +1,13 @@
 """Where a ticket is moved, and where it is left alone; and what its one comment says."""
 
 from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from handlers.reporters.jira import choose, stage_of
+from handlers.reporters.jira import TicketStatus, choose, stage_of
 from handlers.status import pull_request_words, status_comment
 from handlers.tickets import Status
 from runner.events import InstructionGiven, LaunchStarted
@@ -71,6 +73,17 @@ def test_the_stages_of_a_task() -> None:
     assert stage_of(factories.view(run=factories.ended(Outcome.answered))) is None
     assert stage_of(factories.view(run=factories.ended(Outcome.delivered), task=task)) == "in_review"
     assert stage_of(factories.view(run=factories.ended(Outcome.delivered), task=merged)) == "done"
+
+
+def test_a_ticket_of_long_ago_stays_where_it_is_when_transitions_are_written_down() -> None:
+    task = factories.task(subject=TICKET, pull_request=replace(PULL_REQUEST, state="merged"))
+    merged = factories.view(run=factories.ended(Outcome.delivered), task=task)
+    jira: Any = SimpleNamespace(host="jira.example")
+    assert TicketStatus(jira, NAMES, NOON + timedelta(hours=1)).wants(merged)
+    assert not TicketStatus(jira, NAMES, NOON + timedelta(days=7)).wants(merged)
+    assert not TicketStatus(jira, {"started": "x"}, NOON).wants(merged)
+    elsewhere: Any = SimpleNamespace(host="other.example")
+    assert not TicketStatus(elsewhere, NAMES, NOON).wants(merged)
 
 
 def test_the_comment_says_what_was_said_in_other_places_and_hides_no_mark() -> None:

@@ -61,6 +61,11 @@ class Look:
     def identity(self) -> str:
         return identity_of(self.desk.jira.host, self.ticket.id)
 
+    @property
+    def mark(self) -> str:
+        """Up to which its comments were answered."""
+        return f"comments/jira/{self.identity}"
+
     async def task(self) -> Task | None:
         return await self.desk.store.register.of_subject("jira", self.identity)
 
@@ -81,19 +86,23 @@ async def bring_up_to_date(desk: TicketDesk, ticket_id: str) -> None:
     standing = standing_of(ticket, label, done, us)
     seen = Seen({"labels": [{"name": one} for one in ticket.labels]}, standing)
     look = Look(desk, ticket, remarks, seen, us, done)
+    began_at: datetime | None = None
     for step in decide(await what_we_know(desk.store, task, identity), seen, label):
         match step:
             case End(_, by, why) if task is not None:
                 await desk.conductor.stop(task.id, by, why)
-            case Begin(labelled):
-                await _begin(look, labelled)
+            case Begin(labelled):  # what was said before it is meant for before
+                began_at = ticket.counts_since(labelled.labelling.at, done)
+                await _answer_all(look, [one for one in remarks if one.at < began_at])
+                await _begin(look, labelled, began_at)
             case _:
                 pass
-    await _answer_all(look)
+    await _answer_all(look, [one for one in remarks if began_at is None or one.at >= began_at])
+    await _all_are_answered(look)
 
 
-async def _begin(look: Look, labelled: Labelled) -> None:
-    """Answer a label: with a run, or with a sentence to whoever may not ask for one."""
+async def _begin(look: Look, labelled: Labelled, at: datetime) -> None:
+    """Answer a label, which counts since `at`: with a run, or with a sentence to whoever may not ask for one."""
     labelling, marks = labelled.labelling, look.desk.store.marks
     if not is_person(labelled.by, look.us):
         logger.info("label by %s on %s: not a person", name_of(labelled.by), look.ticket.key)
@@ -119,7 +128,7 @@ async def _begin(look: Look, labelled: Labelled) -> None:
                 somebody,
                 TriggerKind.ticket,
                 wish,
-                labelling.at,
+                at,
                 labelling=labelling,
             )
     except Refusal as refusal:
@@ -138,15 +147,19 @@ async def _was_served(look: Look, at: datetime) -> bool:
     return any(one.edited_at >= at for one in ours)
 
 
-async def _answer_all(look: Look) -> None:
-    """Carry out every command that nobody answered, in order."""
-    mark, marks = f"comments/jira/{look.identity}", look.desk.store.marks
-    since = await marks.at(mark)
-    for remark in look.remarks:
+async def _answer_all(look: Look, remarks: Sequence[Remark]) -> None:
+    """Carry out every command in these comments that nobody answered, in order."""
+    since = await look.desk.store.marks.at(look.mark)
+    for remark in remarks:
         if remark.at >= look.desk.begun and (since is None or remark.at > since - OVERLAP):
             await _answer(look, remark)
+
+
+async def _all_are_answered(look: Look) -> None:
+    """Up to the last comment there is."""
+    since = await look.desk.store.marks.at(look.mark)
     if look.remarks and (since is None or look.remarks[-1].at > since):
-        await marks.reached(mark, look.remarks[-1].at)
+        await look.desk.store.marks.reached(look.mark, look.remarks[-1].at)
 
 
 async def _answer(look: Look, remark: Remark) -> None:

@@ -83,6 +83,11 @@ class Ticket:
             return self.status.name if self.status.is_done else None
         return later.before if later.came_from in done else None
 
+    def counts_since(self, at: datetime, done: Set[str]) -> datetime:
+        """From when on a label counts that was put on then: where it was done, from when it was moved back."""
+        back = (one.at for one in self.changes if one.field == "status" and one.came_from in done)
+        return max([at, *back]) if self.done_at(at, done) is not None else at
+
     @property
     def moved(self) -> Change | None:
         """The last time that its status was changed."""

@@ -308,12 +308,12 @@ async def test_commands_go_the_one_way_and_each_is_answered_once(bureau: Bureau)
     assert len(bureau.site.answers(ticket)) == answers
 
 
-async def test_a_stop_that_came_late_does_not_end_what_was_asked_for_since(bureau: Bureau) -> None:
+async def test_a_stop_that_was_said_before_the_label_does_not_end_what_the_label_began(bureau: Bureau) -> None:
     ticket = await bureau.site.create("Late")
     said = await bureau.site.comment(ticket, "/claude stop")
     await bureau.site.label(ticket)
     await bureau.look(ticket)
-    assert "was asked for after you wrote this" in bureau.site.answer_to(ticket, said.id)[0]
+    assert "There is no work of mine here yet" in bureau.site.answer_to(ticket, said.id)[0]
     assert (await bureau.view()).run.stop_asked_by is None
 
 

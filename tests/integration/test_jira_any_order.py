@@ -23,6 +23,10 @@ DEEDS = st.one_of(
 @example([("label", ""), ("say", "/claude stop"), ("unlabel", ""), ("label", "")], random.Random(1))
 @example([("say", "/claude retry"), ("move", "Done"), ("move", "To Do")], random.Random(2))
 @example([("move", "Done"), ("label", ""), ("move", "To Do"), ("say", "/claude stop")], random.Random(3))
+@example([("move", "Done"), ("label", ""), ("say", "/claude stop"), ("move", "To Do")], random.Random(4))
+@example(
+    [("label", ""), ("unlabel", ""), ("say", "/claude retry"), ("say", "/claude stop"), ("label", "")], random.Random(9)
+)
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=settings.default.max_examples // 5)
 async def test_the_end_is_the_same_whenever_we_look(bureau: Bureau, story: list[Deed], dice: random.Random) -> None:
     here, there = await bureau.site.create("Here"), await bureau.site.create("There")

@@ -13,10 +13,11 @@ from typing import Any
 
 import gidgethub
 
-from app import claude_cli, manifest, places_check, slack_check
+from app import claude_cli, jira_check, manifest, places_check, slack_check
 from app.github import GitHub, open_github
+from app.jira import open_jira
 from app.settings import SettingsError, load
-from app.settings_model import Settings, SlackSettings
+from app.settings_model import JiraSettings, Settings, SlackSettings
 from app.slack import open_slack
 from runner import soundness
 from runner.errors import TryLater
@@ -85,6 +86,7 @@ async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list
         *await github(settings),
         *await slack(settings.slack),
         *await discord(settings),
+        *await jira(settings.jira),
     ]
 
 
@@ -282,6 +284,15 @@ async def discord(settings: Settings) -> list[Check]:
     """Discord has the webhook, if it is to hear of anything."""
     found = await places_check.discord(settings)
     return [] if found is None else [Check("discord", ok=found.ok, detail=found.detail, mend=found.mend)]
+
+
+async def jira(settings: JiraSettings) -> list[Check]:
+    """Jira takes what we have to say, if tickets start tasks."""
+    if settings.url is None:
+        return []
+    async with open_jira(settings) as client:
+        found = await jira_check.check(client, settings.projects, moves=bool(settings.transitions))
+    return [Check("jira", ok=found.ok, detail=found.detail, mend=found.mend)]
 
 
 def not_installed() -> list[str]:

@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from handlers.tickets import ticket_told_of
 from runner.about import about
 from runner.deliveries import Deliveries, Delivery
 from runner.errors import TryLater
@@ -171,19 +172,21 @@ class Inbox:
 def lane_of(delivery: Delivery) -> str:
     """What the delivery is about: those with the same answer are handled one after the other.
 
-    An issue or a pull request by its number; else the repository; else the installation or organisation.
+    An issue or a pull request by its number, a ticket by Jira's; else the repository; else the installation or
+    organisation.
     """
     try:
         payload = json.loads(delivery.body)
     except (ValueError, RecursionError):
         payload = None
+    if delivery.source == "jira":
+        return f"jira/{ticket_told_of(payload) if isinstance(payload, dict) else None}"
     repository = _at(payload, "repository", "id")
     number = (
         _at(payload, "issue", "number")
         or _at(payload, "pull_request", "number")
         or _at(payload, "check_suite", "pull_requests", 0, "number")
         or _at(payload, "check_run", "pull_requests", 0, "number")
-        or _at(payload, "issue", "key")
     )
     if repository or number:
         return f"{delivery.source}/{repository}/{number}"

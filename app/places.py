@@ -28,6 +28,7 @@ class Given:
     outgoing: Outgoing
     github: GitHub
     slack: Slack | None
+    jira: Sequence[Reporter]
     forgotten: datetime | None
 
 
@@ -43,6 +44,10 @@ def _slack(given: Given) -> Sequence[Reporter]:
     if given.slack is None:
         return []
     return [SlackReporter(given.slack, given.house.redact, given.house.dashboard, given.now, given.forgotten)]
+
+
+def _jira(given: Given) -> Sequence[Reporter]:
+    return given.jira
 
 
 def _discord(given: Given) -> Sequence[Reporter]:
@@ -68,16 +73,27 @@ def _webhooks(given: Given) -> Sequence[Reporter]:
 
 
 # By the name of its file in handlers/reporters. docs/extending.md shows how one is added.
-PLACES: Mapping[str, Place] = {"github": _github, "slack": _slack, "discord": _discord, "webhooks": _webhooks}
+PLACES: Mapping[str, Place] = {
+    "github": _github,
+    "jira": _jira,
+    "slack": _slack,
+    "discord": _discord,
+    "webhooks": _webhooks,
+}
 
 
 @asynccontextmanager
 async def open_places(
-    settings: Settings, github: GitHub, house: House, now: Callable[[], datetime], forgotten: datetime | None
+    settings: Settings,
+    github: GitHub,
+    jira: Sequence[Reporter],
+    house: House,
+    now: Callable[[], datetime],
+    forgotten: datetime | None,
 ) -> AsyncIterator[list[Reporter]]:
     """All that the settings ask for. Nothing is said yet, so that a place being down delays no start."""
     async with AsyncExitStack() as stack:
         outgoing = await stack.enter_async_context(open_outgoing())
         slack = await stack.enter_async_context(open_slack(settings.slack)) if settings.slack.bot_token else None
-        given = Given(settings, house, now, outgoing, github, slack, forgotten)
+        given = Given(settings, house, now, outgoing, github, slack, jira, forgotten)
         yield [reporter for place in PLACES.values() for reporter in place(given)]

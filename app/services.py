@@ -30,6 +30,7 @@ from app.github import GitHub, open_github
 from app.github_lane import INTERVAL
 from app.github_people import People
 from app.inbox import Inbox
+from app.jira_door import connected as connected_jira
 from app.live import Live
 from app.looking import after, looking
 from app.loops import working
@@ -40,7 +41,7 @@ from app.reconciling import Reconciler
 from app.rules import rules_of
 from app.settings import make_home
 from app.settings_model import Settings
-from app.webhooks import Receiver
+from app.webhooks import JIRA, Receiver
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.github import repository_of
@@ -166,18 +167,19 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 tally=tally,
             )
         )
-        hand_on = _handing_on({"github": _from_github(github, conductor, store, house)})
+        jira = await stack.enter_async_context(connected_jira(settings, github.of, conductor, store, house, _now))
+        hand_on = _handing_on({"github": _from_github(github, conductor, store, house), **jira.doors})
         inbox = Inbox(store.deliveries, hand_on, partial(store.register.issue_of, house.host))
-        reporters = await stack.enter_async_context(open_places(settings, github, house, _now, _forgotten(restored)))
-        live = Live(store)
-        deeds = Deeds(github, conductor, store, mirrors, engine, house)
+        places = open_places(settings, github, jira.reporters, house, _now, _forgotten(restored))
+        reporters = await stack.enter_async_context(places)
+        live, deeds = Live(store), Deeds(github, conductor, store, mirrors, engine, house)
         token = _api_token(settings, home, keyring)
         entrance = Entrance(token, settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         people = People(github.of, house.host, _now)
-        metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, steady_clock(_now))
+        finds, listening, metrics, pulse = Finds(), asyncio.Event(), Metrics(), health.Pulse()
+        reporting = Reporting(store, reporters, steady_clock(_now))
         readiness = _readiness(settings, home, lock, store, tmux, github, rules)
-        finds, listening = Finds(), asyncio.Event()
         measuring.add_sources(
             metrics,
             store=store,
@@ -215,6 +217,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 store.keep_looking_for_damage(),
                 pulse.beat(),
                 after(looked, partial(reconciler.run, listening)),
+                *(after(looked, partial(loop, inbox)) for loop in jira.loops),
                 paused.watch(store),
                 sweeping.daily(home, store, mirrors, tmux, sweeping.rules(settings), _now),
                 looking(looked, restored, LookFirst(github.of, house, store, engine.has_traces)),
@@ -260,7 +263,11 @@ def _handing_on(doors: Mapping[str, HandOn]) -> HandOn:
     """From a stored delivery to the handlers of the place that it came from."""
 
     async def hand_on(delivery: Delivery) -> None:
-        await doors[delivery.source](delivery)
+        door = doors.get(delivery.source)
+        if door is None:
+            logger.info("a delivery of %s is left alone: that place is not connected any more", delivery.source)
+            return
+        await door(delivery)
 
     return hand_on
 
@@ -324,7 +331,11 @@ def _server(
     app.middlewares.append(api.only_with(token, entrance.admits))
     secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
     receiver = Receiver(secrets, inbox.put, metrics.answered, lambda: store.pause.on)
-    app.router.add_post("/webhooks/github", receiver.receive_github)
+    app.router.add_post("/webhooks/github", receiver.receive)
+    if settings.jira.url is not None and settings.jira.webhook_secret is not None:
+        jira_secrets = [settings.jira.webhook_secret.get_secret_value()]
+        from_jira = Receiver(jira_secrets, inbox.put, metrics.answered, lambda: store.pause.on, JIRA)
+        app.router.add_post("/webhooks/jira", from_jira.receive)
     held = partial(paused.unless_paused, store)
     offered = api.Deeds(
         start=held(deeds.start),

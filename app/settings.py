@@ -27,7 +27,7 @@ OWN_NAMES: dict[tuple[str, ...], str] = {
     ("anthropic", "oauth_token"): "CLAUDE_CODE_OAUTH_TOKEN",
     ("anthropic", "base_url"): "ANTHROPIC_BASE_URL",
 }
-ONLY_IN_FILE = {("people",), ("jira", "projects"), ("webhooks",)}
+ONLY_IN_FILE = {("people",), ("jira", "projects"), ("jira", "roles"), ("jira", "transitions"), ("webhooks",)}
 SAFE_TO_SHOW = 60  # characters of a wrong value that are repeated in its line
 
 
@@ -231,9 +231,12 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     if slack.bot_token is not None and slack.channel is None:
         yield "CCO_SLACK_CHANNEL is not set, but CCO_SLACK_BOT_TOKEN is: set both, or neither"
     if jira.url is not None or jira.email is not None or jira.token is not None:
-        for name, value in (("URL", jira.url), ("EMAIL", jira.email), ("TOKEN", jira.token)):
+        for name, value in (("URL", jira.url), ("TOKEN", jira.token)):
             if value is None:
-                yield f"CCO_JIRA_{name} is not set, but other settings of Jira are: set URL, EMAIL and TOKEN, or none"
+                yield (
+                    f"CCO_JIRA_{name} is not set, but other settings of Jira are: set URL and TOKEN (and EMAIL, for "
+                    "Jira Cloud), or none"
+                )
     if settings.api_token is not None and len(settings.api_token.get_secret_value()) < 16:
         yield "CCO_API_TOKEN is too short: it must have 16 characters or more; leave it out and one is made for you"
     if settings.limits.silence_minutes > settings.limits.minutes:

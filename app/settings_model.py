@@ -211,13 +211,30 @@ class JiraSettings(Section):
 
     url: Url | None = Field(default=None, description="an address such as https://example.atlassian.net")
     email: str | None = Field(
-        default=None, min_length=3, description="the e-mail address of the Jira user that owns the token"
+        default=None, min_length=3, description="the e-mail address of the Jira Cloud user that owns the token"
     )
-    token: Secret | None = Field(default=None, description="an API token of that Jira user")
+    token: Secret | None = Field(
+        default=None, description="an API token of that user; for Data Center, a personal access token"
+    )
     webhook_secret: Secret | None = Field(default=None, description="the secret given to the Jira webhook")
+    poll_seconds: float = Field(
+        default=60, gt=0, allow_inf_nan=False, description="seconds between two looks at Jira, above 0"
+    )
     projects: dict[str, RepositoryName] = Field(
         default={}, description="a repository such as octo/hello for each project key"
     )
+    roles: dict[str, Literal["admin", "maintain", "write", "triage", "read"]] = Field(
+        default={},
+        description="a permission (write, maintain or admin) for each Jira user's id or e-mail address, or Jira group",
+    )
+    transitions: dict[Literal["started", "in_review", "done"], str] = Field(
+        default={}, description="the name of a status for started, in_review and done; each may be left out"
+    )
+
+    @property
+    def host(self) -> str:
+        """The host that tickets are known by, with its port where that is unusual."""
+        return urlsplit(self.url or "").netloc
 
 
 class DiscordSettings(Section):

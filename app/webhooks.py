@@ -1,16 +1,20 @@
 """Take webhooks in: check, store, acknowledge. Nothing else happens in the request.
 
-GitHub waits 10 s for the answer and does not send again by itself, so whatever can be stored is stored.
+GitHub waits 10 s for the answer and does not send again by itself, so whatever can be stored is stored. Jira does send
+again, a few times.
 """
 
 import asyncio
+import hashlib
 import hmac
 import logging
 import re
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -31,14 +35,39 @@ EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 GUID = re.compile(r"[\x21-\x7e]{1,128}")
 HOOK = re.compile(r"[0-9]{1,20}")
 
+# What Jira calls its events: jira:issue_updated, comment_created.
+JIRA_EVENT = re.compile(r"[a-z][a-z0-9_:]{0,63}")
+
 log = logging.getLogger(__name__)
 
 
-class Receiver:
-    """POST /webhooks/github. Any of `secrets` may have signed: that is how a secret is changed without a gap.
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a webhook is called: the hook that it came through, its own id, and its event."""
 
-    While `paused` says so nothing is taken: GitHub keeps what it could not deliver. `answered` hears the status of each
-    answer and the seconds it took.
+    hook: str
+    guid: str
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends webhooks, and how theirs look. `stamp` raises Malformed; it is given what the body holds, once checked.
+
+    `look` looks at the headers before the body is read.
+    """
+
+    source: str
+    signature: str
+    look: Callable[[web.Request], object]
+    stamp: Callable[[web.Request, bytes, Mapping[str, Any]], Stamp]
+
+
+class Receiver:
+    """POST /webhooks/github or /webhooks/jira: what one sender sends.
+
+    Any of `secrets` may have signed: that is how a secret is changed without a gap. While `paused` says so nothing is
+    taken: GitHub keeps what it could not deliver. `answered` hears the status of each answer and the seconds it took.
     """
 
     def __init__(
@@ -47,6 +76,7 @@ class Receiver:
         put: Callable[[Delivery], Awaitable[bool]],
         answered: Callable[[int, float], None] = lambda *_: None,
         paused: Callable[[], bool] = lambda: False,
+        sender: Sender | None = None,
     ) -> None:
         if not secrets or not all(secrets):
             raise ValueError("an empty webhook secret would let anybody in")
@@ -54,10 +84,11 @@ class Receiver:
         self._put = put
         self._answered = answered
         self._paused = paused
+        self._sender = sender or GITHUB
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._refused = Sampled()
 
-    async def receive_github(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         """As `_receive` answers, and with the time it took."""
         began = time.monotonic()
         answer = await self._receive(request)
@@ -86,17 +117,15 @@ class Receiver:
     async def _delivery(self, request: web.Request) -> Delivery:
         headers = request.headers
         check_content(headers.get("Content-Type", ""), headers.get("Content-Encoding", ""))
-        event = one_header(request, "X-GitHub-Event", EVENT, "the name of an event, such as issues")
-        guid = one_header(request, "X-GitHub-Delivery", GUID, "the delivery's GUID")
-        hook = one_header(request, "X-GitHub-Hook-ID", HOOK, "a number", default="0")
-        signature = signature_of(request)
+        self._sender.look(request)
+        signature = signature_of(request, self._sender.signature)
         if request.content_length is not None and request.content_length > LARGEST_BODY:
             raise Malformed(TOO_LARGE, 413)
         body = await self._read(request)
         if not is_signed(body, signature, self._secrets):
             raise Malformed("the signature is not that of any of our webhook secrets: compare the secrets", 401)
-        check_payload(body)
-        return Delivery("github", hook, guid, event, body, datetime.now(UTC))
+        stamp = self._sender.stamp(request, body, check_payload(body))
+        return Delivery(self._sender.source, stamp.hook, stamp.guid, stamp.event, body, datetime.now(UTC))
 
     async def _read(self, request: web.Request) -> bytes:
         try:
@@ -158,14 +187,14 @@ def one_header(request: web.Request, name: str, form: re.Pattern[str], what: str
     return values[0]
 
 
-def signature_of(request: web.Request) -> bytes:
-    """The 32 bytes of X-Hub-Signature-256. SHA-1 alone is not enough."""
-    values = request.headers.getall("X-Hub-Signature-256", [])
+def signature_of(request: web.Request, header: str) -> bytes:
+    """The 32 bytes of the header. SHA-1 alone is not enough."""
+    values = request.headers.getall(header, [])
     if not values:
-        raise Malformed("the header X-Hub-Signature-256 is missing: give the webhook a secret", 401)
+        raise Malformed(f"the header {header} is missing: give the webhook a secret", 401)
     match = SIGNATURE.fullmatch(values[0])
     if len(values) != 1 or match is None:
-        raise Malformed("the header X-Hub-Signature-256 must be sha256= and 64 hexadecimal digits", 401)
+        raise Malformed(f"the header {header} must be sha256= and 64 hexadecimal digits", 401)
     return bytes.fromhex(match[1])
 
 
@@ -175,7 +204,7 @@ def is_signed(body: bytes, signature: bytes, secrets: Sequence[bytes]) -> bool:
     return any(matches)
 
 
-def check_payload(body: bytes) -> None:
+def check_payload(body: bytes) -> Mapping[str, Any]:
     """The body must be a JSON object. orjson refuses what is not UTF-8, not finite, or nested too deep."""
     try:
         payload = orjson.loads(body)
@@ -183,3 +212,26 @@ def check_payload(body: bytes) -> None:
         raise Malformed("the body is not JSON in UTF-8") from exc
     if not isinstance(payload, dict):
         raise Malformed("the body must be a JSON object")
+    return payload
+
+
+def _of_github(request: web.Request) -> Stamp:
+    event = one_header(request, "X-GitHub-Event", EVENT, "the name of an event, such as issues")
+    guid = one_header(request, "X-GitHub-Delivery", GUID, "the delivery's GUID")
+    return Stamp(one_header(request, "X-GitHub-Hook-ID", HOOK, "a number", default="0"), guid, event)
+
+
+def _id_of_jira(request: web.Request) -> str:
+    return one_header(request, "X-Atlassian-Webhook-Identifier", GUID, "the delivery's identifier", default="")
+
+
+def _of_jira(request: web.Request, body: bytes, payload: Mapping[str, Any]) -> Stamp:
+    """Jira numbers no hooks, and old ones give a delivery no identifier: then what it says is what it is called."""
+    event = payload.get("webhookEvent")
+    if not isinstance(event, str) or not JIRA_EVENT.fullmatch(event):
+        raise Malformed("the body must name its webhookEvent, such as jira:issue_updated")
+    return Stamp("0", _id_of_jira(request) or f"sha256-{hashlib.sha256(body).hexdigest()}", event)
+
+
+GITHUB = Sender("github", "X-Hub-Signature-256", _of_github, lambda request, _, __: _of_github(request))
+JIRA = Sender("jira", "X-Hub-Signature", _id_of_jira, _of_jira)

@@ -31,6 +31,7 @@ from handlers.github import (
 from handlers.sanitize import neutralise
 from handlers.standing import Labelled, Standing, last_closed, standing_of
 from runner.errors import Refusal
+from runner.store import Store
 from runner.tasks import PullRequest, Repository, Task, TriggerKind
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ async def bring_task_up_to_date(desk: Desk, payload: Mapping[str, Any], task: Ta
     """The same, from the task."""
     if task.subject.source == "github" and task.subject.number is not None:
         return await bring_up_to_date(desk, payload, task.subject.number)
-    known = await _known(desk, task, task.subject.identity)
+    known = await what_we_know(desk.store, task, task.subject.identity)
     seen = await _see_pull_request(desk, repository_of(payload, desk.house), known, Seen(None, Standing()))
     await _act(desk, payload, None, known, seen, None)
     return seen
@@ -89,7 +90,7 @@ async def look(desk: Desk, payload: Mapping[str, Any], number: int) -> tuple[Kno
     """What we know of an issue, and what GitHub shows."""
     repository = repository_of(payload, desk.house)
     identity = identity_of(repository, number)
-    known = await _known(desk, await desk.store.register.of_subject("github", identity), identity)
+    known = await what_we_know(desk.store, await desk.store.register.of_subject("github", identity), identity)
     issue, events = await asyncio.gather(
         _issue(desk, repository, number), events_of(desk.gh, repository, number), return_exceptions=True
     )
@@ -104,10 +105,11 @@ async def look(desk: Desk, payload: Mapping[str, Any], number: int) -> tuple[Kno
     return known, await _see_pull_request(desk, repository, known, seen)
 
 
-async def _known(desk: Desk, task: Task | None, identity: str) -> Known:
-    run = await desk.store.active_run(task.id) if task else None
-    asked_at = await desk.store.asked_last(run.id) if run else None
-    return Known(task, run, asked_at, await desk.store.marks.answered(identity))
+async def what_we_know(store: Store, task: Task | None, identity: str) -> Known:
+    """What is written down of a subject, whichever tracker it is in."""
+    run = await store.active_run(task.id) if task else None
+    asked_at = await store.asked_last(run.id) if run else None
+    return Known(task, run, asked_at, await store.marks.answered(identity))
 
 
 async def _issue(desk: Desk, repository: Repository, number: int) -> dict[str, Any] | None:

@@ -38,7 +38,10 @@ _NEWLINE = re.compile("\r\n?|[\u2028\u2029\x85\x0b\x0c]")
 _OPENS_A_BLOCK = re.compile(r"(?P<number>\d{1,9})(?=[.)](?:\s|$))|(?=#{1,6}(?:\s|$)|>|[-+](?:\s|$)|~~~|[-=|: ]+$)")
 
 
-_PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+def bounded(parser: MarkdownIt) -> MarkdownIt:
+    """The same parser, which leaves out a paragraph that would take it too long."""
+    parser.core.ruler.before("inline", "bound", _bound)
+    return parser
 
 
 def _bound(state: StateCore) -> None:
@@ -47,7 +50,7 @@ def _bound(state: StateCore) -> None:
             token.content = TOO_MANY_MARKS
 
 
-_PARSER.core.ruler.before("inline", "bound", _bound)
+_PARSER = bounded(MarkdownIt("commonmark").enable(["table", "strikethrough"]))
 
 
 def shown(text: str) -> str:

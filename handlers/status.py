@@ -13,10 +13,13 @@ from runner.tasks import Outcome, Run, RunId, RunState, TaskId
 from runner.view import TaskView
 
 COMMENT_LIMIT = 65_536  # GitHub's own, in characters
+TICKET_LIMIT = 32_767  # Jira's own, in characters of what it keeps, which is longer than our Markdown
 CHECK_LIMIT = 65_535  # GitHub's own, in bytes as far as we know: so we count bytes
 TITLE_LIMIT = 120
 
-Place = Literal["issue", "pull request"]
+Place = Literal["issue", "pull request", "ticket"]
+SAID_HERE: dict[Place, str] = {"issue": "", "pull request": "", "ticket": "Jira"}  # what was said there is seen there
+LIMIT: dict[Place, int] = {"issue": COMMENT_LIMIT, "pull request": COMMENT_LIMIT, "ticket": TICKET_LIMIT}
 
 # While there is, or may be, a session to look into.
 WATCHABLE = frozenset({RunState.running, RunState.waiting})
@@ -58,13 +61,14 @@ def told_run(body: str) -> tuple[RunId, Outcome | None] | None:
 
 def status_comment(view: TaskView, place: Place, dashboard: str | None, now: datetime | None) -> str:
     """The one comment that tells how a task stands. Without `now` it says nothing of time: for comparing."""
-    parts = [f"{marker(view.task.id)}{run_marker(view.run)}\n### {neutralise_line(headline(view))}"]
+    marks = "" if place == "ticket" else f"{marker(view.task.id)}{run_marker(view.run)}\n"
+    parts = [f"{marks}### {neutralise_line(headline(view))}"]
     if (held := question(view)) or view.state.is_active:
-        parts += [held, _told(view), _checklist(view.checklist), _doing(view)]
+        parts += [held, _told(view, place), _checklist(view.checklist), _doing(view)]
     else:
         parts += [_why(view), _checklist(view.checklist)]
-        if view.outcome is Outcome.answered or (place == "issue" and view.answer):
-            room = COMMENT_LIMIT - 8_000
+        if view.outcome is Outcome.answered or (place != "pull request" and view.answer):
+            room = LIMIT[place] - 8_000
             parts.append(_cut(view.answer, room - len(_checklist(view.checklist)), view, dashboard))
     parts.append(what_to_do(view))
     if not view.confined:
@@ -83,10 +87,11 @@ def _checklist(items: tuple[ChecklistItem, ...]) -> str:
     return "\n".join(lines)
 
 
-def _told(view: TaskView) -> str:
+def _told(view: TaskView, place: Place) -> str:
     """What people said in other places."""
     return "\n".join(
-        f"- {code(one.actor)} said in {one.place}: {neutralise_line(one.text, 300)}" for one in told_elsewhere(view, "")
+        f"- {code(one.actor)} said in {one.place or 'GitHub'}: {neutralise_line(one.text, 300)}"
+        for one in told_elsewhere(view, SAID_HERE[place])
     )
 
 
@@ -111,7 +116,7 @@ def _why(view: TaskView) -> str:
 
 def _footer(view: TaskView, place: Place, dashboard: str | None, now: datetime | None) -> str:
     parts = []
-    if view.pull_request and place == "issue":
+    if view.pull_request and place != "pull request":
         draft = (
             "draft pull request" if view.pull_request.draft and view.pull_request.state == "open" else "pull request"
         )
@@ -156,6 +161,8 @@ def pull_request_words(view: TaskView, dashboard: str | None) -> PullRequestWord
     """What the pull request says: as a draft what it is for, at the end what Claude did."""
     subject = view.task.subject
     title = plain_line(subject.title, TITLE_LIMIT) or f"Work on {subject.key}"
+    if subject.source == "jira":  # Jira links what has the ticket's key in its title
+        title = f"{subject.key}: {title}"
     if subject.source == "github" and subject.number is not None:
         closes = f"Closes #{subject.number}"
     else:

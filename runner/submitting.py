@@ -9,6 +9,9 @@ from runner import events as happened
 from runner.rows import ACTIVE
 from runner.tasks import Repository, RunId, Subject, TaskId, TriggerKind, WaitingFor, Wish
 
+# A label that was put on, on an issue or on a ticket: whoever works on it already is not asked a second time.
+PUT_ON = frozenset({TriggerKind.label, TriggerKind.ticket})
+
 
 class Submitted(StrEnum):
     """What became of a wish."""
@@ -34,7 +37,7 @@ async def submit(
     active = await changes.one(db, f"SELECT * FROM runs WHERE task_id = ? AND {ACTIVE}", task_id)  # noqa: S608  (a constant)
     if known:
         run_id, kind = RunId(known["run_id"]), Submitted.unchanged
-    elif active and wish.kind is TriggerKind.label:
+    elif active and wish.kind in PUT_ON:
         run_id, kind = RunId(active["id"]), Submitted.unchanged
         if wish.labelling is not None:  # there is no trigger to know it by
             await changes.answer_labelling(db, subject.identity, wish.labelling)

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fakes.github",
     "tests.fakes.service",
     "tests.fakes.desk",
+    "tests.fakes.bureau",
     "tests.figures",
     "tests.crash.recording",
 ]

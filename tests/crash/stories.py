@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from app.demo.github import bare, pulls
 from app.demo.github.model import Issue
+from app.demo.model import Script
 from app.demo.replies import Use
 from tests.fakes.discord import words as in_discord
 from tests.fakes.house import BOT, House, commits, done, waits
@@ -19,11 +21,14 @@ class Story:
     """`act` is the people's side, up to the last word on GitHub; `judge` looks at what is there then.
 
     Where an agent was cut off (`cut`) two of its commits may have become one, and what it was told may be told again.
+    `configured` is what stands in cco.toml, and `jira` which Jira there is.
     """
 
     name: str
     act: Callable[[House], Awaitable[None]]
     judge: Callable[[House, bool], Awaitable[None]]
+    jira: Literal["cloud", "data center"] | None = None
+    configured: str = ""
 
 
 async def _one_issue(it: House) -> None:
@@ -144,11 +149,48 @@ async def _both_are_there(it: House, cut: bool) -> None:
     await it.until(lambda: all(one.conclusion for one in it.repository.check_runs))
 
 
+TICKETS = """\
+[people]
+"anna@example.com" = "alice"
+
+[jira]
+poll_seconds = 0.3
+projects = { PROJ = "octo/eggtimer" }
+transitions = { started = "In Progress", in_review = "In Review" }
+"""
+
+
+async def _one_ticket(it: House) -> None:
+    assert it.tracker is not None
+    jira = it.tracker
+    turns = [[commits("a.txt")], [commits("b.txt")], [_mends("a.txt", "b.txt")], *[[done("Written.")]] * 4]
+    it.model.learn("Write it for Jira", Script(turns))
+    ticket = await jira.create("Write it for Jira")
+    await jira.label(ticket)
+    await it.until(lambda: "is ready for your review" in jira.status(ticket), PATIENCE)
+    said = await jira.comment(ticket, "/claude status")
+    await it.until(lambda: jira.answer_to(ticket, said.id), PATIENCE)
+    (pull,) = it.world.pulls_of(it.repository)
+    await it.says(pull, "Done", seconds=PATIENCE)
+
+
+async def _one_of_everything_in_jira(it: House, cut: bool) -> None:
+    assert it.tracker is not None
+    ((ticket,), (pull,)) = it.tracker.tickets.values(), it.repository.issues.values()
+    await _is_delivered(it, pull, ["a.txt", "b.txt"], "Written.", cut)
+    await it.until(lambda: len(ticket.links) == 1)
+    await it.until(lambda: ticket.status.name == "In Review")
+    assert [one["items"][0]["toString"] for one in ticket.histories] == ["claude", "In Progress", "In Review"]
+    assert len(it.tracker.statuses(ticket)) == len(it.tracker.answers(ticket)) == 1
+    assert len(it.tracker.ours(ticket)) == 2
+
+
 STORIES = (
     Story("one issue", _one_issue, _one_of_everything),
     Story("steered and stopped", _steered_and_stopped, _heard_once),
     Story("built upon", _built_upon, _both_are_there),
     Story("merged and asked again", _merged_and_asked_again, _two_pull_requests),
+    Story("one ticket", _one_ticket, _one_of_everything_in_jira, "cloud", TICKETS),
 )
 
 

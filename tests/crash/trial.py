@@ -46,6 +46,8 @@ async def trial(
             slack=True,
             discord=True,
             receiver=True,
+            jira=story.jira,
+            configured=story.configured,
             separate=True,
             starting=start,
             started=False,
@@ -88,6 +90,8 @@ async def _guard(it: House, plan: Plan) -> None:
         while service.process.poll() is None:
             if service.base_url and not is_known:
                 is_known, it.world.apps[it.app_id].hook_url = True, f"{service.base_url}/webhooks/github"
+                if it.tracker is not None:
+                    it.tracker.hook_url = f"{service.base_url}/webhooks/jira"
             _end_what_hangs(it, plan, service)
             await asyncio.sleep(LOOK_SECONDS)
 

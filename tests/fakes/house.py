@@ -1,4 +1,4 @@
-"""The whole service between stand-ins: a GitHub, a model, perhaps a Slack, and what a test may look at from outside.
+"""The whole service between stand-ins: a GitHub, a model, perhaps a Slack or a Jira; and what a test may look at.
 
 What a test judges by is on the other side: the stand-ins' ledgers, git, tmux, the process table, the files.
 """
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -41,6 +41,8 @@ from app.services import open_services
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.discord import discord as running_discord
 from tests.fakes.github import checked
+from tests.fakes.jira import FakeJira
+from tests.fakes.jira import jira as running_jira
 from tests.fakes.people import free_port
 from tests.fakes.receiver import FakeReceiver
 from tests.fakes.receiver import receiver as running_receiver
@@ -102,6 +104,7 @@ class House:
     model: Model
     environ: dict[str, str]
     slack: FakeSlack | None
+    tracker: FakeJira | None
     app_id: int
     client_secret: str
     discord: FakeDiscord | None = None
@@ -241,6 +244,13 @@ class House:
             for place in self.repository.issues.values()
         ]
         asked = [f"{one.method} {one.path} {one.status}" for one in self.world.ledger.requests()[-25:]]
+        if self.tracker is not None:
+            places += [
+                f"{one.key} {one.status.name} {one.labels}\n"
+                + "\n".join(f"    {said.author.name}: {self.tracker.plain(said.body)}" for said in one.comments)
+                for one in self.tracker.tickets.values()
+            ]
+            asked = [*asked, *[f"{one.method} {one.path} {one.status}" for one in self.tracker.ledger[-25:]]]
         logged = [service.log.read_text()[-3000:] for service in self.services]
         return "\n".join([*places, *asked, *self.world.violations, *logged, f"agents: {self.agents()}"])
 
@@ -278,8 +288,9 @@ class House:
         return subprocess.run(argv, check=False, capture_output=True, text=True).stdout.split()
 
     def secrets(self) -> set[str]:
-        """What must never reach Claude: tokens of GitHub and Slack, the App's key, the webhook's secret, model key."""
+        """What must never reach Claude: all tokens, the App's private key, the webhooks' secrets, the model's key."""
         names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CCO_SLACK_BOT_TOKEN")
+        names += ("CCO_JIRA_TOKEN", "CCO_JIRA_WEBHOOK_SECRET")
         found = {self.environ[name] for name in names if name in self.environ} | set(self.world.tokens)
         found |= {self.discord.token} if self.discord else set()
         found |= {self.receiver.secret} if self.receiver else set()
@@ -317,6 +328,7 @@ class House:
         needles = [form for one in self.secrets() for form in _forms(one)]
         said = [(one.path, repr(one.body).encode()) for one in self.world.ledger.requests()]
         said += [(one.method, repr(one.args).encode()) for one in (self.slack.ledger if self.slack else ())]
+        said += [(one.path, repr(one.body).encode()) for one in (self.tracker.ledger if self.tracker else ())]
         said += [(one.path, repr(one.body).encode()) for one in (self.discord.ledger if self.discord else ())]
         said += [("webhook", one.body) for one in (self.receiver.ledger if self.receiver else ())]
         return [place for place, body in said if _holds(body, needles)]
@@ -329,6 +341,8 @@ class House:
         await self.until(lambda: service.base_url or service.process.poll() is not None)
         assert service.process.poll() is None, service.log.read_text()
         self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
+        if self.tracker is not None:
+            self.tracker.hook_url = f"{service.base_url}/webhooks/jira"
         return service
 
     def spawn(self, checkout: Path = CHECKOUT, log: Path | None = None) -> Service:
@@ -384,6 +398,8 @@ async def house(
     slack: bool = False,
     discord: bool = False,
     receiver: bool = False,
+    jira: Literal["cloud", "data center"] | None = None,
+    configured: str = "",
     separate: bool = False,
     environ: Mapping[str, str] | None = None,
     files: Mapping[str, str | bytes] | None = None,
@@ -404,7 +420,7 @@ async def house(
     does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
     the time is still looked at in the end. By a `clock` another time is it on GitHub, and without `contracts` it does
     not hold every call against GitHub's description, which takes most of its time. `disks` are directories in CCO_HOME
-    (or "", all of it) that are on a disk of their own, with its megabytes.
+    (or "", all of it) that are on a disk of their own, with its megabytes. `configured` is what stands in cco.toml.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
@@ -414,9 +430,12 @@ async def house(
             await stack.enter_async_context(checked(world) if contracts else running(world))
             for name, megabytes in disks.items():
                 stack.enter_context(small_disk(root / "cco" / name, megabytes))
-            one = await _built(
-                stack, root, world, slack=slack, discord=discord, receiver=receiver, files=files, more=environ or {}
-            )
+            places = {"slack": slack, "jira": jira, "discord": discord, "receiver": receiver}
+            one = await _built(stack, root, world, files=files, more=environ or {}, **places)
+            if configured:
+                one.home.mkdir(mode=0o700, exist_ok=True)
+                with (one.home / "cco.toml").open("a") as file:
+                    file.write(configured)
             if sign_in:
                 _let_people_sign_in(one)
             one.starting = starting
@@ -437,13 +456,19 @@ async def house(
                         # Where it listens, and not its public address, which is made up in some stories.
                         here = "{0.scheme}://{0.netloc}".format(urlsplit(str(services.sign_in_link)))
                         one.world.apps[one.app_id].hook_url = f"{here}/webhooks/github"
+                        if one.tracker is not None:
+                            one.tracker.hook_url = f"{here}/webhooks/jira"
                         yield one
                         await one.world.settled()
+                        if one.tracker is not None:
+                            one.tracker.hook_url = None
+                            await one.tracker.settled()
                 await _check_what_is_left(one)
             finally:
                 watching.cancel()
                 _end_all(one)
         assert not one.world.violations, "\n".join(one.world.violations)
+        assert one.tracker is None or not one.tracker.violations, "\n".join(one.tracker.violations)
     finally:
         logging.getLogger().handlers[:] = logging_before
         shutil.rmtree(root, ignore_errors=True)
@@ -457,6 +482,7 @@ async def _built(
     slack: bool,
     discord: bool,
     receiver: bool,
+    jira: Literal["cloud", "data center"] | None,
     files: Mapping[str, str | bytes] | None,
     more: Mapping[str, str],
 ) -> House:
@@ -497,11 +523,31 @@ async def _built(
         (root / "cco").mkdir(mode=0o700, exist_ok=True)
         with (root / "cco" / "cco.toml").open("a") as file:
             file.write(f'[webhooks.house]\nurl = "{hook.url}"\nsecret = "{hook.secret}"\n')
+    tracker = await stack.enter_async_context(running_jira(jira == "cloud")) if jira else None
+    if tracker is not None:
+        environ |= {
+            "CCO_JIRA_URL": tracker.url,
+            "CCO_JIRA_EMAIL": tracker.us.email if tracker.cloud else "",
+            "CCO_JIRA_TOKEN": tracker.token,
+            "CCO_JIRA_WEBHOOK_SECRET": tracker.secret,
+        }
     chosen = {name: value for name, value in (environ | dict(more)).items() if value}
     if chosen.get("CLAUDE_CODE_OAUTH_TOKEN"):
         chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key
         del chosen["ANTHROPIC_API_KEY"]
-    return House(root / "cco", world, repository, scripted, chosen, workspace, app.id, app.client_secret, server, hook)
+    return House(
+        home=root / "cco",
+        world=world,
+        repository=repository,
+        model=scripted,
+        environ=chosen,
+        slack=workspace,
+        tracker=tracker,
+        app_id=app.id,
+        client_secret=app.client_secret,
+        discord=server,
+        receiver=hook,
+    )
 
 
 @contextmanager

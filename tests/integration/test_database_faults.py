@@ -45,9 +45,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 async def service(database: Database) -> AsyncIterator[Service]:
     app = server.application()
     store = Store(database)
-    app.add_routes(
-        [web.post("/webhooks/github", Receiver(SECRETS, Inbox(store.deliveries, nothing).put).receive_github)]
-    )
+    app.add_routes([web.post("/webhooks/github", Receiver(SECRETS, Inbox(store.deliveries, nothing).put).receive)])
     async with server.serving(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
         yield Service(port, store, session)
 

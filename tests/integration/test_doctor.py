@@ -13,6 +13,7 @@ from app.demo.github.model import App, HookDelivery
 from app.doctor import Check, as_json, examine, render
 from app.settings import load
 from runner.migrating import migrate, newest
+from tests.fakes.jira import jira
 from tests.fakes.slack import TOKEN, slack
 
 
@@ -204,6 +205,30 @@ async def test_slack_is_asked_where_it_is_configured(environ: dict[str, str]) ->
         [check] = await failing(environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-another-token"})
         assert check.name == "slack"
         assert check.mend
+
+
+@pytest.mark.parametrize("cloud", [True, False])
+async def test_jira_is_asked_where_it_is_configured(environ: dict[str, str], cloud: bool) -> None:
+    async with jira(cloud) as site:
+        email = {"CCO_JIRA_EMAIL": site.us.email} if cloud else {}
+        environ |= {"CCO_JIRA_URL": site.url, "CCO_JIRA_TOKEN": site.token, **email}
+        toml = Path(environ["CCO_HOME"]) / "cco.toml"
+        toml.write_text('[jira]\nprojects = { PROJ = "octo/hello" }\ntransitions = { done = "Done" }\n')
+        (well,) = [one for one in await examine(confined, environ) if one.name == "jira"]
+        assert (well.ok, well.detail) == (True, f"Jira {'Cloud' if cloud else '9.12.3'} knows us as Cco")
+
+        site.permissions["PROJ"].discard("TRANSITION_ISSUES")
+        [check] = await failing(environ)
+        assert check.mend == "give our Jira user Transition Issues in PROJ's permission scheme"
+        del site.permissions["PROJ"]
+        [check] = await failing(environ)
+        assert check.detail == "there is no project PROJ, or we may not see it"
+
+        [check] = await failing(environ | {"CCO_JIRA_TOKEN": "another-token"})
+        assert check.detail == "Jira does not accept the token (401)"
+        assert ("API token" if cloud else "personal access token") in check.mend
+        [check] = await failing(environ | {"CCO_JIRA_URL": "http://127.0.0.1:9"})
+        assert check.mend.startswith("curl -I http://127.0.0.1:9/rest/api/2/serverInfo")
 
 
 def test_people_read_what_is_wrong_with_its_command_below() -> None:

@@ -262,13 +262,31 @@ async def test_a_restart_goes_on_with_what_was_not_settled(tmp_path: Path) -> No
         ({"repository": {"id": 7}, "check_run": {"pull_requests": [{"number": 5}]}}, "github/7/5"),
         ({"repository": {"id": 7}, "check_suite": {"pull_requests": []}}, "github/7/None"),
         ({"installation": {"id": 9}}, "github/installation/9"),
-        ({"issue": {"key": "PROJ-7"}}, "github/None/PROJ-7"),
         ([], "github/installation/None"),
         ({"repository": "x", "issue": [1]}, "github/installation/None"),
     ],
 )
 def test_what_a_delivery_is_about(payload: object, lane: str) -> None:
     assert lane_of(Delivery("github", "1", "a", "x", json.dumps(payload).encode(), datetime.now(UTC))) == lane
+
+
+@pytest.mark.parametrize(
+    ("payload", "lane"),
+    [
+        ({"webhookEvent": "jira:issue_updated", "issue": {"id": "10007", "key": "PROJ-7"}}, "jira/10007"),
+        (
+            {
+                "webhookEvent": "comment_created",
+                "comment": {"self": "https://j.example/rest/api/2/issue/10007/comment/9"},
+            },
+            "jira/10007",
+        ),
+        ({"webhookEvent": "sprint_started", "sprint": {}}, "jira/None"),
+        ([], "jira/None"),
+    ],
+)
+def test_which_ticket_a_delivery_of_jira_is_about(payload: object, lane: str) -> None:
+    assert lane_of(Delivery("jira", "0", "a", "x", json.dumps(payload).encode(), datetime.now(UTC))) == lane
 
 
 def test_weather_is_seen_in_a_group_only_where_it_is_alone() -> None:

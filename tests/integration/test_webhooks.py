@@ -75,9 +75,7 @@ def headers(body: bytes = BODY) -> dict[str, str | None]:
 async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with open_store(tmp_path / "cco.db") as store:
         app = server.application()
-        app.add_routes(
-            [web.post("/webhooks/github", Receiver(SECRETS, Inbox(store.deliveries, nothing).put).receive_github)]
-        )
+        app.add_routes([web.post("/webhooks/github", Receiver(SECRETS, Inbox(store.deliveries, nothing).put).receive)])
         async with server.serving(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
             yield Service(port, store, session)
 

@@ -37,8 +37,8 @@ MUTANTS = (
     Mutant(
         "SHA-1 is a signature too",
         "app/webhooks.py",
-        '    values = request.headers.getall("X-Hub-Signature-256", [])\n',
-        '    values = request.headers.getall("X-Hub-Signature-256", []) or ["sha256=" + "0" * 64]\n',
+        "    values = request.headers.getall(header, [])\n",
+        '    values = request.headers.getall(header, []) or ["sha256=" + "0" * 64]\n',
         f"{INTEGRATION}/test_webhooks.py::test_a_malformed_request_is_told_what_is_wrong",
     ),
     Mutant(
@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant(
         "a second label is one more instruction",
         "runner/submitting.py",
-        "    elif active and wish.kind is TriggerKind.label:\n",
+        "    elif active and wish.kind in PUT_ON:\n",
         "    elif active and wish.kind is TriggerKind.fault:\n",
         f"{INTEGRATION}/test_store.py::test_a_second_label_on_a_task_at_work_changes_nothing",
     ),
@@ -384,5 +384,48 @@ MUTANTS = (
         "        delivery = _digest(task)[:32]\n",
         '        delivery = _digest(task | {"at": time(self.now()), "salt": id(task)})[:32]\n',
         f"{INTEGRATION}/test_outgoing_webhooks.py::test_the_same_state_has_the_same_id_whenever_it_is_sent_and_another_has_another",
+    ),
+    Mutant(
+        "we hear our own comments on a ticket",
+        "handlers/tickets.py",
+        'user.get("accountType") != "app" and not is_same(user, us)\n',
+        'user.get("accountType") != "app" or is_same(user, us)\n',
+        f"{INTEGRATION}/test_jira.py::test_our_own_comments_are_never_heard",
+    ),
+    Mutant(
+        "an e-mail address that nobody verified says who somebody is",
+        "handlers/tickets.py",
+        '    is_verified = user.get("accountType") == "atlassian" and user.get("accountId")\n',
+        "    is_verified = True\n",
+        f"{INTEGRATION}/test_jira.py::test_an_e_mail_address_that_nobody_verified_is_nobodys",
+    ),
+    Mutant(
+        "a ticket is moved back",
+        "handlers/reporters/jira.py",
+        "    if status.is_beyond(to):\n",
+        "    if False:\n",
+        f"{UNIT}/test_jira_reporters.py::test_a_ticket_is_moved_forward_and_never_back",
+        quick=True,
+    ),
+    Mutant(
+        "our own move of a ticket to done is somebody's who wants no work",
+        "handlers/tickets.py",
+        "            if not is_same(change.by, us):\n",
+        "            if True:\n",
+        f"{UNIT}/test_tickets.py::test_how_the_label_stands",
+    ),
+    Mutant(
+        "a ticket's comment is not looked for before it is posted",
+        "handlers/reporters/jira.py",
+        "        found = await self._find(ticket)  # nobody knows yet, or somebody deleted it\n",
+        "        found = None\n",
+        "tests/acceptance/test_jira.py::test_a_comment_whose_answer_was_lost_is_found_again",
+    ),
+    Mutant(
+        "a broken call to Jira is made again at once, comments and all",
+        "app/jira.py",
+        "max_retries=0",
+        "max_retries=1",
+        f"{INTEGRATION}/test_jira_client.py::test_a_comment_whose_answer_is_lost_is_posted_once",
     ),
 )

@@ -39,6 +39,15 @@ def test_the_example_is_taken_as_it_stands(tmp_path: Path) -> None:
     assert loaded.sandbox.read_only == (Path("/opt"),)
 
 
+def test_the_example_for_jira_is_taken_as_it_stands(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "jira.md").read_text("utf-8")
+    (tmp_path / "cco.toml").write_text(re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0], "utf-8")
+    environ = {"CCO_HOME": str(tmp_path), "CCO_JIRA_URL": "https://jira.example", "CCO_JIRA_TOKEN": "made-up"}
+    jira = settings.load(environ).jira
+    assert (jira.projects, jira.roles["jira-developers"]) == ({"PROJ": "octo/hello"}, "write")
+    assert jira.transitions == {"started": "In Progress", "in_review": "In Review", "done": "Done"}
+
+
 def test_what_the_page_promises_of_empty_and_misspelt_variables_holds(tmp_path: Path) -> None:
     assert settings.load({"CCO_HOME": str(tmp_path), "CCO_PORT": ""}).port == 8080
     with pytest.raises(settings.SettingsError, match="CCO_MAX_RUN is not a setting"):

@@ -63,6 +63,7 @@ UNNAMED = {
     "app/github.py:_graphql": "its callers name what they have it do",
     "app/github_people.py:token_of": "asks who somebody is",
     "app/inbox.py:_commit": "commit.put",
+    "app/jira_door.py:_hand_on": "commit.put",
     "app/reconciling.py:_put": "commit.put",
     "handlers/gathering.py:as_it_stood": "asks: a query of GraphQL",
     "app/rules.py:rules_of": "an empty directory",

@@ -143,7 +143,7 @@ def test_enterprise_has_its_api_below_its_own_address(environ: dict[str, str]) -
         ({"CCO_CLAUDE_PATH": "claude"}, "CCO_CLAUDE_PATH is 'claude': it is not absolute"),
         ({"CCO_SLACK_CHANNEL": "#work"}, "CCO_SLACK_BOT_TOKEN is not set, but CCO_SLACK_CHANNEL is"),
         ({"CCO_SLACK_BOT_TOKEN": "xoxb-1"}, "CCO_SLACK_CHANNEL is not set, but CCO_SLACK_BOT_TOKEN is"),
-        ({"CCO_JIRA_URL": "https://jira.example"}, "CCO_JIRA_EMAIL is not set"),
+        ({"CCO_JIRA_URL": "https://jira.example"}, "CCO_JIRA_TOKEN is not set"),
         (
             {"CCO_DISCORD_WEBHOOK_URL": "https://discord.com/channels/1/sooper-secret"},
             "CCO_DISCORD_WEBHOOK_URL is wrong: it is not a webhook's; it must be the address that Discord gives",

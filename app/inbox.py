@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from handlers import slack_heard
 from runner.about import about
 from runner.deliveries import Deliveries, Delivery
 from runner.errors import TryLater
@@ -171,12 +172,15 @@ class Inbox:
 def lane_of(delivery: Delivery) -> str:
     """What the delivery is about: those with the same answer are handled one after the other.
 
-    An issue or a pull request by its number; else the repository; else the installation or organisation.
+    An issue or a pull request by its number, in Slack a thread; else the repository; else the installation or
+    organisation.
     """
     try:
         payload = json.loads(delivery.body)
     except (ValueError, RecursionError):
         payload = None
+    if delivery.source == "slack":
+        return f"slack/{slack_heard.lane_of(payload if isinstance(payload, dict) else {})}"
     repository = _at(payload, "repository", "id")
     number = (
         _at(payload, "issue", "number")

@@ -20,7 +20,7 @@ import orjson
 from aiohttp import web as http
 from gidgethub import sansio
 
-from app import api, credentials, doctor, health, logs, measuring, paused, sweeping, web
+from app import api, credentials, doctor, health, logs, measuring, paused, slack_door, sweeping, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
@@ -39,7 +39,6 @@ from app.reconciling import Reconciler
 from app.rules import rules_of
 from app.settings import make_home
 from app.settings_model import Settings
-from app.slack import open_slack
 from app.webhooks import Receiver
 from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
@@ -168,15 +167,19 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 tally=tally,
             )
         )
-        hand_on = _handing_on({"github": _from_github(github, conductor, store, house)})
+        people = People(github.of, house.host, _now)
+        workspace = await stack.enter_async_context(slack_door.opened(settings))
+        hand_on = _handing_on(
+            {
+                "github": _from_github(github, conductor, store, house),
+                **slack_door.hearing(workspace, settings, github, people, conductor, store, house),
+            }
+        )
         inbox = Inbox(store.deliveries, hand_on, partial(store.register.issue_of, house.host))
-        reporters = await stack.enter_async_context(_reporters(settings, github, house, restored))
-        live = Live(store)
-        deeds = Deeds(github, conductor, store, mirrors, engine, house)
+        reporters = _reporters(github, house, restored, workspace)
         token = _api_token(settings, home, keyring)
         entrance = Entrance(token, settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
-        people = People(github.of, house.host, _now)
         metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, steady_clock(_now))
         readiness = _readiness(settings, home, lock, store, tmux, github, rules)
         finds, listening = Finds(), asyncio.Event()
@@ -192,6 +195,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             finds=finds,
             traffic=github.traffic,
         )
+        live, deeds = Live(store), Deeds(github, conductor, store, mirrors, engine, house)
         server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics)
         web.add_health(server, readiness.wrong, metrics.text)
         reconciler = Reconciler(
@@ -219,6 +223,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 after(looked, partial(reconciler.run, listening)),
                 paused.watch(store),
                 sweeping.daily(home, store, mirrors, tmux, sweeping.rules(settings), _now),
+                slack_door.listening(workspace, settings.slack, inbox.put, store),
                 looking(looked, restored, LookFirst(github.of, house, store, engine.has_traces)),
             )
         )
@@ -246,17 +251,15 @@ def _house(settings: Settings, bot: Actor, keyring: Keyring, *, people_can_sign_
     )
 
 
-@asynccontextmanager
-async def _reporters(
-    settings: Settings, github: GitHub, house: House, restored: Restored | None
-) -> AsyncIterator[list[Reporter]]:
+def _reporters(
+    github: GitHub, house: House, restored: Restored | None, workspace: slack_door.Workspace | None
+) -> list[Reporter]:
     """The places where tasks are told of."""
-    async with AsyncExitStack() as stack:
-        places: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
-        if settings.slack.bot_token is not None:
-            slack = await stack.enter_async_context(open_slack(settings.slack))
-            places.append(SlackReporter(slack, house.redact, house.dashboard, _now, _forgotten(restored)))
-        yield places
+    places: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
+    if workspace is not None:
+        speaking, rooms = workspace.speaking, workspace.rooms
+        places.append(SlackReporter(speaking, rooms, house.redact, house.dashboard, _now, _forgotten(restored)))
+    return places
 
 
 def _api_token(settings: Settings, home: Path, keyring: Keyring) -> str:

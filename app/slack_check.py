@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.slack import Rejected, Slack, Unusable
+from app.slack import Slack
+from app.slack_calls import Rejected, Unusable
 from runner.errors import TryLater
 
 NEEDED = "chat:write"
@@ -33,7 +34,7 @@ async def check(slack: Slack) -> Checked:
                 f"Slack knows us as {bot} in {team}; whether the channel is there cannot be seen without channels:read"
             )
             return Checked(True, detail, _add(blind))
-        place = await slack.place()
+        place = await slack.place(slack.usual)
     except Unusable as exc:
         return Checked(False, exc.detail, exc.mend)
     except Rejected as exc:

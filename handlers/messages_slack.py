@@ -10,6 +10,7 @@ from typing import Any
 from slack_sdk.models.blocks import Block, ContextBlock, MarkdownTextObject, SectionBlock
 
 from handlers.messages import dollars, duration, headline, what_to_do
+from handlers.mrkdwn import mrkdwn
 from handlers.rewriting import shown
 from runner.tasks import Outcome, RunState, WaitingFor
 from runner.view import TaskView
@@ -68,6 +69,19 @@ def reply(view: TaskView, redact: Redact, dashboard: str | None, now: datetime) 
     if facts := _facts(view, dashboard, now, places=False):
         blocks.append(_context(facts))
     return _message(f"{head} – {_escaped(view.task.subject.key)}", blocks)  # noqa: RUF001  (the same)
+
+
+def request_of(view: TaskView) -> str:
+    """The question or request that the run waits for an answer to, in short; empty if it waits for none."""
+    if view.asked is not None:
+        return _short(view.asked.request)
+    return _short(view.held_back.sha) if view.held_back is not None else ""
+
+
+def words(markdown: str, redact: Redact) -> Message:
+    """An answer of ours, which is Markdown."""
+    text = mrkdwn(redact(markdown))
+    return _message(text, [_section(text)])
 
 
 def _more(view: TaskView, redact: Redact) -> str:

@@ -5,14 +5,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from handlers.messages_slack import Message, Redact, first_message, moment, reply
 from runner.effects import effect
 from runner.receipts import Receipt
-from runner.tasks import TaskId
+from runner.tasks import Task, TaskId
 from runner.view import TaskView
 
 Mark = Mapping[str, str | int]  # metadata, by which a message of ours is found again
@@ -31,19 +31,54 @@ class Spot:
 
 
 class Channel(Protocol):
-    """The channel to speak in; `app/slack.py` has the one on Slack."""
+    """The channels to speak in; `app/slack.py` has those on Slack."""
 
-    async def post(self, message: Message, mark: Mark, thread: Spot | None = None) -> Spot:
-        """Write a message, or a reply in a thread. After TryLater it may have been written all the same."""
+    async def post(self, message: Message, mark: Mark, channel: str, thread: Spot | None = None) -> Spot:
+        """Write to the channel, or in a thread there. After TryLater it may have been written all the same."""
 
     async def edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
         """Write a message anew where it stands. False: it is there no more, or another app of Slack's wrote it."""
 
-    async def find(self, mark: Mark, since: datetime) -> Spot | None:
-        """The message with this mark, posted after `since`."""
+    async def find(self, mark: Mark, since: datetime, where: str) -> Spot | None:
+        """The message with this mark, posted to the channel `where` after `since`."""
 
     async def find_reply(self, mark: Mark, thread: Spot) -> Spot | None:
         """The reply with this mark in the thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Which channel hears of which task: the repository's, else the usual one; or the one it was asked for in.
+
+    `asked_in` has the latter by subject, until something is said there: the receipt knows it from then on.
+    """
+
+    usual: str
+    of_repository: Mapping[str, str] = field(default_factory=dict)
+    asked_in: dict[str, str] = field(default_factory=dict)
+
+    def of(self, task: Task) -> str:
+        """Where a task's thread begins."""
+        return self.asked_in.get(task.subject.identity) or self.of_name(task.repository.full_name)
+
+    def of_name(self, full_name: str) -> str:
+        """The channel of a repository."""
+        known = {name.casefold(): channel for name, channel in self.of_repository.items()}
+        return known.get(full_name.casefold(), self.usual)
+
+    def where_to_look(self, task: Task) -> list[str]:
+        """Where its thread may have begun without our knowing, the likeliest first."""
+        return list(dict.fromkeys([self.of(task), self.usual, *self.of_repository.values()]))
+
+    def repository_of(self, *names: str) -> str | None:
+        """The repository that one of these channels is for, if it is for one."""
+        found = [name for name, channel in self.of_repository.items() if channel in names]
+        return found[0] if len(found) == 1 else None
+
+    def known(self, *names: str) -> str | None:
+        """The first of these (an id, a #name) that tasks are told of in."""
+        ours = {self.usual, *self.of_repository.values()}
+        return next((name for name in names if name in ours), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +101,7 @@ class SlackReporter:
     def __init__(
         self,
         channel: Channel,
+        rooms: Rooms,
         redact: Redact,
         dashboard: str | None,
         clock: Callable[[], datetime],
@@ -73,6 +109,7 @@ class SlackReporter:
     ) -> None:
         """`forgotten_since`: what we said from then on may have been forgotten, because the database was restored."""
         self._channel = channel
+        self._rooms = rooms
         self._redact = redact
         self._dashboard = dashboard
         self._clock = clock
@@ -127,12 +164,13 @@ class SlackReporter:
             return thread
         if thread.first is not None or thread.doubt:  # deleted, or written without our knowing
             since = min(view.task.created_at, self._forgotten_since or view.task.created_at)
-            found = await self._channel.find(mark, since)
-            if found is not None and await self._edit(found, message, mark):
-                return replace(thread, first=found)
+            for where in self._rooms.where_to_look(view.task):
+                found = await self._channel.find(mark, since, where)
+                if found is not None and await self._edit(found, message, mark):
+                    return replace(thread, first=found)
         self._threads[view.task.id] = replace(thread, first=None, doubt=True)
         with effect("http.slack-thread"):
-            return replace(thread, first=await self._channel.post(message, mark))
+            return replace(thread, first=await self._channel.post(message, mark, self._rooms.of(view.task)))
 
     async def _edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
         with effect("http.slack-edit"):
@@ -147,7 +185,7 @@ class SlackReporter:
             self._threads[view.task.id] = replace(thread, doubt=True)
             message = reply(view, self._redact, self._dashboard, self._clock())
             with effect("http.slack-reply"):
-                await self._channel.post(message, mark, thread.first)
+                await self._channel.post(message, mark, thread.first.channel, thread.first)
         return replace(thread, said=now)
 
 

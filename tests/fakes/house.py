@@ -40,7 +40,7 @@ from app.manifest import callback_url
 from app.services import open_services
 from tests.fakes.github import checked
 from tests.fakes.people import free_port
-from tests.fakes.slack import FakeSlack
+from tests.fakes.slack import TWO_WAY, FakeSlack
 from tests.fakes.slack import slack as running_slack
 
 REPOSITORY = "octo/eggtimer"
@@ -273,7 +273,8 @@ class House:
 
     def secrets(self) -> set[str]:
         """What must never reach Claude: tokens of GitHub and Slack, the App's key, the webhook's secret, model key."""
-        names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CCO_SLACK_BOT_TOKEN")
+        names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
+        names += ("CCO_SLACK_BOT_TOKEN", "CCO_SLACK_APP_TOKEN", "CCO_SLACK_SIGNING_SECRET")
         found = {self.environ[name] for name in names if name in self.environ} | set(self.world.tokens)
         found |= {self.client_secret} | {
             line for line in self.environ["CCO_GITHUB_PRIVATE_KEY"].splitlines() if len(line) > 40
@@ -372,6 +373,8 @@ def done(text: str = SUMMARY) -> Say:
 async def house(
     *,
     slack: bool = False,
+    hears_slack: bool = False,
+    toml: str = "",
     separate: bool = False,
     environ: Mapping[str, str] | None = None,
     files: Mapping[str, str | bytes] | None = None,
@@ -392,7 +395,8 @@ async def house(
     does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
     the time is still looked at in the end. By a `clock` another time is it on GitHub, and without `contracts` it does
     not hold every call against GitHub's description, which takes most of its time. `disks` are directories in CCO_HOME
-    (or "", all of it) that are on a disk of their own, with its megabytes.
+    (or "", all of it) that are on a disk of their own, with its megabytes. It `hears_slack` by Socket Mode. `toml` is
+    what stands in cco.toml.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
@@ -402,7 +406,11 @@ async def house(
             await stack.enter_async_context(checked(world) if contracts else running(world))
             for name, megabytes in disks.items():
                 stack.enter_context(small_disk(root / "cco" / name, megabytes))
-            one = await _built(stack, root, world, slack=slack, files=files, more=environ or {})
+            more = dict(environ or {})
+            one = await _built(stack, root, world, slack=slack, hears_slack=hears_slack, files=files, more=more)
+            if toml:
+                one.home.mkdir(mode=0o700, exist_ok=True)
+                (one.home / "cco.toml").write_text(toml, "utf-8")
             if sign_in:
                 _let_people_sign_in(one)
             one.starting = starting
@@ -441,6 +449,7 @@ async def _built(
     world: World,
     *,
     slack: bool,
+    hears_slack: bool,
     files: Mapping[str, str | bytes] | None,
     more: Mapping[str, str],
 ) -> House:
@@ -473,6 +482,9 @@ async def _built(
             "CCO_SLACK_CHANNEL": "C0123456789",
             "CCO_SLACK_API_URL": workspace.url,
         }
+        if hears_slack:
+            workspace.scopes = set(TWO_WAY)
+            environ["CCO_SLACK_APP_TOKEN"] = workspace.app_token
     chosen = {name: value for name, value in (environ | dict(more)).items() if value}
     if chosen.get("CLAUDE_CODE_OAUTH_TOKEN"):
         chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key

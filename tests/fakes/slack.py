@@ -13,9 +13,17 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.slack_doors import Doors
+from tests.fakes.slack_people import PeopleThere
+
 TOKEN = f"xoxb-{secrets.token_hex(16)}"  # another one in every process, so that nobody finds that of a neighbour
 SCOPES = ("chat:write", "channels:read", "channels:history", "groups:read", "groups:history")
+TWO_WAY = (*SCOPES, "reactions:write", "users:read", "users:read.email", "commands")
 NEEDED = {
+    "chat.postEphemeral": "chat:write",
+    "reactions.add": "reactions:write",
+    "users.info": "users:read",
+    "users.lookupByEmail": "users:read.email",
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
     "conversations.history": "channels:history",
@@ -24,7 +32,19 @@ NEEDED = {
     "users.conversations": "channels:read",
 }
 # What Slack promises a minute: tier 3 for most; posting has its own rule, about one a second in a channel.
-A_MINUTE = {"chat.postMessage": 60, "chat.update": 50, "conversations.history": 50, "conversations.replies": 50}
+A_MINUTE = {
+    "chat.postMessage": 60,
+    "chat.update": 50,
+    "chat.postEphemeral": 100,
+    "conversations.history": 50,
+    "conversations.replies": 50,
+    "reactions.add": 50,
+    "views.open": 100,
+    "views.update": 100,
+    "users.info": 100,
+    "users.lookupByEmail": 50,
+    "apps.connections.open": 20,
+}
 
 MENTION = re.compile(r"<![a-z^]|<@[UW]|<#C|@(?:here|channel|everyone)\b")
 
@@ -66,10 +86,12 @@ class Channel:
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class FakeSlack:
+class FakeSlack(Doors, PeopleThere):
     """One workspace with one app in it."""
 
     def __init__(self) -> None:
+        Doors.__init__(self)
+        PeopleThere.__init__(self)
         self.channels = {"C0123456789": Channel("C0123456789", "builds")}
         self.scopes = set(SCOPES)
         self.token = TOKEN
@@ -78,7 +100,7 @@ class FakeSlack:
         self.url = ""
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._recent: dict[str, deque[float]] = defaultdict(deque)
-        self._clock = 1_800_000_000_000_000
+        self._clock = 0
 
     # What a test does and sees
 
@@ -163,9 +185,15 @@ class FakeSlack:
             "conversations.replies": self._conversations_replies,
             "conversations.info": self._conversations_info,
             "users.conversations": self._users_conversations,
+            "reactions.add": self._reactions_add,
+            "chat.postEphemeral": self._chat_post_ephemeral,
+            **self.methods_of_people(),
+            **self.methods_of_doors(),
         }.get(method)
         if known is None:
             return _no("unknown_method")
+        if method == "apps.connections.open":
+            return self.open_connection(request.headers.get("Authorization", ""))
         authorization = request.headers.get("Authorization", "")
         if not authorization:
             return _no("not_authed")
@@ -174,6 +202,49 @@ class FakeSlack:
         if method in NEEDED and NEEDED[method] not in self.scopes:
             return _no("missing_scope", needed=NEEDED[method], provided=",".join(sorted(self.scopes)))
         return known(args)
+
+    def write(self, user: str, text: str, thread: str | None = None, channel: str = "C0123456789") -> dict[str, Any]:
+        """A person writes a message, in a thread or not; Slack tells the app of it. Gives the event."""
+        message = {"type": "message", "ts": self._next_ts(), "user": user, "text": text, "blocks": []}
+        if thread:
+            message["thread_ts"] = thread
+            self.channels[channel].messages[thread]["thread_ts"] = thread
+        self.channels[channel].messages[message["ts"]] = message
+        event = {**message, "channel": channel, "channel_type": "channel", "event_ts": message["ts"]}
+        self.tell("events_api", self.event(event))
+        return event
+
+    def reactions(self, ts: str, channel: str = "C0123456789") -> list[str]:
+        """What stands below a message, each as often as it was added."""
+        found = self.channels[channel].messages[ts].get("reactions", [])
+        return [one["name"] for one in found for _ in one["users"]]
+
+    def _next_ts(self) -> str:
+        self._clock = max(self._clock + 1_000, time.time_ns() // 1_000)
+        return f"{self._clock // 1_000_000}.{self._clock % 1_000_000:06}"
+
+    def _reactions_add(self, args: Args) -> dict[str, Any]:
+        channel = self._channel(args.get("channel", ""))
+        if isinstance(channel, dict):
+            return channel
+        message = channel.messages.get(args.get("timestamp", ""))
+        if message is None:
+            return _no("message_not_found")
+        if args["name"] in self.reactions(message["ts"], channel.id):
+            return _no("already_reacted")
+        message.setdefault("reactions", []).append({"name": args["name"], "users": ["U1"], "count": 1})
+        return {"ok": True}
+
+    def _chat_post_ephemeral(self, args: Args) -> dict[str, Any]:
+        channel = self._channel(args.get("channel", ""))
+        if isinstance(channel, dict):
+            return channel
+        if not channel.is_member:
+            return _no("not_in_channel")
+        if wrong := _wrong(args):
+            return wrong
+        self.whispered.append((args["user"], words({"blocks": args["blocks"]})))
+        return {"ok": True, "message_ts": self._next_ts()}
 
     def _auth_test(self, args: Args) -> dict[str, Any]:
         return {"ok": True, "team": "Stand-in", "user": "cco", "team_id": "T1", "user_id": "U1", "bot_id": "B1"}
@@ -191,8 +262,7 @@ class FakeSlack:
         thread = args.get("thread_ts")
         if thread and thread not in channel.messages:
             return _no("thread_not_found")
-        self._clock += 1_000
-        ts = f"{self._clock // 1_000_000}.{self._clock % 1_000_000:06}"
+        ts = self._next_ts()
         message = {"type": "message", "ts": ts, "user": "U1", "bot_id": "B1", **_content(args)}
         if thread:
             message["thread_ts"] = thread
@@ -278,6 +348,9 @@ async def slack() -> AsyncIterator[FakeSlack]:
     fake = FakeSlack()
     app = web.Application()
     app.router.add_route("*", "/api/{method}", fake.handle)
+    app.router.add_get("/link", fake.connect)
+    app.router.add_post("/respond/{number}", fake.respond)
+    app.on_shutdown.append(lambda _: fake.hang_up())
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -349,7 +422,8 @@ def _wrong(args: Args) -> dict[str, Any] | None:
         and all(isinstance(value, str | int | float | bool) for value in metadata["event_payload"].values())
     ):
         return _no("invalid_metadata_format")
-    if sum(len(t["text"]) for block in blocks for t in [block.get("text"), *block.get("elements", [])] if t) > 8_000:
+    texts = [t for block in blocks for t in [block.get("text"), *block.get("elements", [])] if t]
+    if sum(len(t["text"]) for t in texts if isinstance(t["text"], str)) > 8_000:
         return _no("msg_blocks_too_long")
     return None
 

@@ -14,10 +14,11 @@ import pytest
 from pydantic import SecretStr
 
 from app.settings_model import SlackSettings
-from app.slack import Rejected, Slack, Unusable, open_slack
+from app.slack import Slack, open_slack
+from app.slack_calls import Rejected, Unusable
 from app.slack_check import Checked, check
 from handlers.messages_slack import Message
-from handlers.reporters.slack import SlackReporter, Spot
+from handlers.reporters.slack import Rooms, SlackReporter, Spot
 from handlers.reporting import Reporter, Reporting
 from runner import events as happened
 from runner.errors import TryLater
@@ -70,7 +71,7 @@ class World:
 
     def reporter(self) -> SlackReporter:
         """As a service that starts now has it."""
-        return SlackReporter(self.client, str, None, self.clock.now)
+        return SlackReporter(self.client, Rooms(CHANNEL), str, None, self.clock.now)
 
     def report(self, *others: Reporter) -> None:
         """Start the report loop."""
@@ -302,7 +303,7 @@ async def test_a_reply_whose_receipt_is_old_is_not_said_again(world: World) -> N
 
 async def test_another_service_in_the_same_channel_keeps_its_thread(world: World) -> None:
     """Its task 1 is about something else, so we do not write over it."""
-    other = await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/77/1"})
+    other = await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/77/1"}, CHANNEL)
     run = await world.start()
     world.clock.ahead += timedelta(seconds=5)
 
@@ -319,7 +320,7 @@ async def test_our_message_is_found_behind_hundreds_of_others(world: World) -> N
     run = await world.start()
     reference = await reporter.report(await world.store.view(run.task_id), None)
     for number in range(450):
-        await world.client.post(MESSAGE, {"task": number + 100})
+        await world.client.post(MESSAGE, {"task": number + 100}, CHANNEL)
     world.clock.ahead += timedelta(seconds=5)
 
     assert await world.reporter().report(await world.store.view(run.task_id), None) == reference
@@ -462,10 +463,10 @@ async def test_many_at_work_share_what_slack_allows(world: World) -> None:
 async def test_a_channel_may_be_given_by_name(world: World) -> None:
     """Its id is learnt from what Slack answers, and looked up where we look for our own."""
     async with open_slack(settings(world.slack.url, "#builds")) as named:
-        spot = await named.post(MESSAGE, {"task": 1})
+        spot = await named.post(MESSAGE, {"task": 1}, "#builds")
 
         assert spot.channel == CHANNEL
-        assert await named.find({"task": 1}, NOON) == spot
+        assert await named.find({"task": 1}, NOON, "#builds") == spot
         assert await named.edit(spot, MESSAGE, {"task": 1})
 
 
@@ -490,7 +491,7 @@ async def test_all_weather_is_tried_later(world: World, fault: dict[str, Any], a
     world.slack.fail("chat.postMessage", **fault)
 
     with pytest.raises(TryLater) as caught:
-        await world.client.post(MESSAGE, {"task": 1})
+        await world.client.post(MESSAGE, {"task": 1}, CHANNEL)
 
     assert not isinstance(caught.value, Unusable)
     assert caught.value.after == after
@@ -502,19 +503,19 @@ async def test_a_limited_method_is_left_in_peace_until_it_is_over(world: World) 
     world.slack.fail("chat.postMessage", status=429, error="ratelimited", retry_after="30")
     for _ in range(3):
         with pytest.raises(TryLater):
-            await world.client.post(MESSAGE, {"task": 1})
+            await world.client.post(MESSAGE, {"task": 1}, CHANNEL)
     assert len(world.slack.calls("chat.postMessage")) == 1
 
     world.clock.ahead += timedelta(seconds=31)
 
-    assert await world.client.post(MESSAGE, {"task": 1})
+    assert await world.client.post(MESSAGE, {"task": 1}, CHANNEL)
 
 
 async def test_a_short_limit_is_sat_out(world: World) -> None:
     """A second is not worth coming back for."""
     world.slack.fail("chat.postMessage", status=429, error="ratelimited", retry_after="0")
 
-    assert await world.client.post(MESSAGE, {"task": 1})
+    assert await world.client.post(MESSAGE, {"task": 1}, CHANNEL)
 
 
 @pytest.mark.parametrize(
@@ -534,7 +535,7 @@ async def test_what_only_an_operator_can_mend_says_how(
     world.slack.fail("chat.postMessage", 3, error=error)
     for _ in range(3):
         with pytest.raises(Unusable) as caught:
-            await world.client.post(MESSAGE, {"task": 1})
+            await world.client.post(MESSAGE, {"task": 1}, CHANNEL)
 
     assert mend in caught.value.mend
     assert caught.value.after == timedelta(minutes=5)
@@ -545,11 +546,11 @@ async def test_what_only_an_operator_can_mend_says_how(
 async def test_a_message_that_slack_does_not_take_is_a_bug(world: World, method: str) -> None:
     """It is no weather: trying again would not help, and the log must show it."""
     wrong = Message("hello", [{"type": "section", "text": {"type": "mrkdwn", "text": "a" * 3_001}}])
-    spot = await world.client.post(MESSAGE, {"task": 1})
+    spot = await world.client.post(MESSAGE, {"task": 1}, CHANNEL)
 
     with pytest.raises(Rejected, match=f"{method}: invalid_blocks .*3000 characters"):
         await (
-            world.client.post(wrong, {"task": 1})
+            world.client.post(wrong, {"task": 1}, CHANNEL)
             if method == "chat.postMessage"
             else world.client.edit(spot, wrong, {"task": 1})
         )
@@ -637,7 +638,7 @@ async def test_doctor_says_what_it_cannot_see(world: World) -> None:
 
 async def test_what_goes_to_slack_is_json_without_the_token(world: World) -> None:
     """The token is in a header, and nowhere else."""
-    await world.client.post(MESSAGE, {"task": 1})
+    await world.client.post(MESSAGE, {"task": 1}, CHANNEL)
 
     (call,) = world.slack.ledger
     assert TOKEN not in json.dumps(call.args)
@@ -648,11 +649,11 @@ async def test_a_thread_is_known_by_its_subject_whatever_number_a_lost_database_
     world: World,
 ) -> None:
     """Restored from a backup, the issue gets another number; what was said of it since the backup is found."""
-    forgotten = await world.client.post(MESSAGE, {"task": 57, "subject": "github.com/1296269/42"})
-    await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/1296269/43"})
+    forgotten = await world.client.post(MESSAGE, {"task": 57, "subject": "github.com/1296269/42"}, CHANNEL)
+    await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/1296269/43"}, CHANNEL)
     backup_made_at = world.clock.now() - timedelta(hours=1)
     run = await world.submit()
-    reporter = SlackReporter(world.client, str, None, world.clock.now, backup_made_at)
+    reporter = SlackReporter(world.client, Rooms(CHANNEL), str, None, world.clock.now, backup_made_at)
 
     reference = await reporter.report(await world.store.view(run.task_id), None)
 

@@ -1,0 +1,97 @@
+"""Everything by which people are heard in Slack, put together: the doors, the inbox's way on, and the hands."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+import orjson
+
+from app.github import GitHub
+from app.github_people import People
+from app.settings_model import Settings, SlackSettings
+from app.slack import TIMEOUT_SECONDS, Slack, open_slack
+from app.slack_hands import Hands
+from app.slack_intake import Intake
+from app.slack_socket import Socket
+from handlers import slack, slack_heard
+from handlers.desk import Desk, House
+from handlers.reporters.slack import Rooms
+from runner.conductor import Conductor
+from runner.deliveries import Delivery
+from runner.store import Store
+from runner.tasks import Repository
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator["Workspace | None"]:
+    """Slack, if tasks are told of there."""
+    if settings.slack.bot_token is None or settings.slack.channel is None:
+        yield None
+        return
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
+    async with (
+        open_slack(settings.slack) as speaking,
+        aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+    ):
+        rooms = Rooms(settings.slack.channel, settings.slack.channels)
+        yield Workspace(speaking, rooms, Hands(speaking, session, time.monotonic))
+
+
+class Workspace:
+    """One Slack: where tasks are told of, and where people are heard."""
+
+    def __init__(self, speaking: Slack, rooms: Rooms, hands: Hands) -> None:
+        self.speaking = speaking
+        self.rooms = rooms
+        self.hands = hands
+
+
+async def listening(
+    workspace: Workspace | None,
+    settings: SlackSettings,
+    put: Callable[[Delivery], Awaitable[bool]],
+    store: Store,
+) -> None:
+    """Keep the socket open, if there is to be one, until cancelled."""
+    if workspace is not None and settings.app_token is not None:
+        intake = Intake(put, lambda: store.pause.on)
+        calls, token = workspace.speaking.calls, settings.app_token.get_secret_value()
+        await Socket(calls, token, intake.take, lambda: None).run()
+    await asyncio.Event().wait()
+
+
+def hearing(
+    workspace: Workspace | None,
+    settings: Settings,
+    github: GitHub,
+    people: People,
+    conductor: Conductor,
+    store: Store,
+    house: House,
+) -> dict[str, Callable[[Delivery], Awaitable[None]]]:
+    """From a stored delivery to what is done about it, by source."""
+    if workspace is None:
+        return {}
+
+    def desk_of(repository: Repository) -> Desk:
+        return Desk(github.of(repository), conductor, store, house)
+
+    office = slack.Office(
+        hands=workspace.hands,
+        rooms=workspace.rooms,
+        people=settings.people,
+        store=store,
+        house=house,
+        desk_of=desk_of,
+        repositories=github.repositories,
+        visible=people.visible,
+    )
+
+    async def hand_on(delivery: Delivery) -> None:
+        heard = slack_heard.meaning(delivery.event, orjson.loads(delivery.body))
+        if heard is not None:
+            await slack.hear(office, heard, delivery.received_at)
+
+    return {"slack": hand_on}

@@ -44,6 +44,7 @@ from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.github import repository_of
 from handlers.looking_first import LookFirst
+from handlers.messages_slack import Voice
 from handlers.publishing import GitHubForge
 from handlers.reporters.github import reporters as github_reporters
 from handlers.reporters.slack import SlackReporter
@@ -177,8 +178,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         )
         inbox = Inbox(store.deliveries, hand_on, partial(store.register.issue_of, house.host))
         reporters = _reporters(github, house, restored, workspace)
-        token = _api_token(settings, home, keyring)
-        entrance = Entrance(token, settings.public_url, _now)
+        entrance = Entrance(token := _api_token(settings, home, keyring), settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, steady_clock(_now))
         readiness = _readiness(settings, home, lock, store, tmux, github, rules)
@@ -198,6 +198,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
         live, deeds = Live(store), Deeds(github, conductor, store, mirrors, engine, house)
         server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics)
         web.add_health(server, readiness.wrong, metrics.text)
+        slack_door.add_route(server, settings.slack, inbox.put, store)
         reconciler = Reconciler(
             github,
             store,
@@ -258,7 +259,8 @@ def _reporters(
     places: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
     if workspace is not None:
         speaking, rooms = workspace.speaking, workspace.rooms
-        places.append(SlackReporter(speaking, rooms, house.redact, house.dashboard, _now, _forgotten(restored)))
+        voice = Voice(house.redact, house.dashboard, workspace.hears)
+        places.append(SlackReporter(speaking, rooms, voice, _now, _forgotten(restored)))
     return places
 
 

@@ -19,7 +19,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from app.settings_model import SlackSettings
 from app.slack_calls import PAGES, TOKEN_REFUSED, Calls, Rejected, Unusable, advice, following, refusal
 from handlers.messages_slack import Message
-from handlers.reporters.slack import Mark, Spot
+from handlers.slack_rooms import Mark, Spot
 
 logger = logging.getLogger(__name__)
 

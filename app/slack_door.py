@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import orjson
+from aiohttp import web
 
 from app.github import GitHub
 from app.github_people import People
@@ -15,9 +16,10 @@ from app.slack import TIMEOUT_SECONDS, Slack, open_slack
 from app.slack_hands import Hands
 from app.slack_intake import Intake
 from app.slack_socket import Socket
-from handlers import slack, slack_heard
+from app.slack_webhooks import Receiver
+from handlers import slack, slack_heard, slack_office
 from handlers.desk import Desk, House
-from handlers.reporters.slack import Rooms
+from handlers.slack_rooms import Rooms
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
 from runner.store import Store
@@ -35,17 +37,28 @@ async def opened(settings: Settings) -> AsyncIterator["Workspace | None"]:
         open_slack(settings.slack) as speaking,
         aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
     ):
+        hears = settings.slack.app_token is not None or settings.slack.signing_secret is not None
         rooms = Rooms(settings.slack.channel, settings.slack.channels)
-        yield Workspace(speaking, rooms, Hands(speaking, session, time.monotonic))
+        yield Workspace(speaking, rooms, Hands(speaking, session, time.monotonic), hears=hears)
 
 
 class Workspace:
     """One Slack: where tasks are told of, and where people are heard."""
 
-    def __init__(self, speaking: Slack, rooms: Rooms, hands: Hands) -> None:
+    def __init__(self, speaking: Slack, rooms: Rooms, hands: Hands, *, hears: bool) -> None:
         self.speaking = speaking
         self.rooms = rooms
         self.hands = hands
+        self.hears = hears
+
+
+def add_route(
+    server: web.Application, settings: SlackSettings, put: Callable[[Delivery], Awaitable[bool]], store: Store
+) -> None:
+    """POST /webhooks/slack, where a signing secret is set."""
+    if settings.bot_token is not None and settings.signing_secret is not None:
+        receiver = Receiver(settings.signing_secret.get_secret_value(), Intake(put, lambda: store.pause.on).take)
+        server.router.add_post("/webhooks/slack", receiver.receive)
 
 
 async def listening(
@@ -78,7 +91,7 @@ def hearing(
     def desk_of(repository: Repository) -> Desk:
         return Desk(github.of(repository), conductor, store, house)
 
-    office = slack.Office(
+    office = slack_office.Office(
         hands=workspace.hands,
         rooms=workspace.rooms,
         people=settings.people,

@@ -11,8 +11,9 @@ from cachetools import TTLCache
 from app.slack import Slack
 from app.slack_calls import Rejected, Unusable
 from handlers.messages_slack import Message
-from handlers.reporters.slack import Mark, Spot
 from handlers.slack_heard import Whisper
+from handlers.slack_office import Form
+from handlers.slack_rooms import Mark, Spot
 from runner.effects import effect
 from runner.errors import TryLater
 
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED = timedelta(minutes=5)
 KEPT = 10_000
+TOO_LATE = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired"})
 DONE_BEFORE = "already_reacted"
 
 
@@ -77,6 +79,40 @@ class Hands:
                 await self._slack.post(message, mark, thread.channel, thread)
         except (Rejected, Unusable) as exc:
             self._note(exc)
+
+    async def open_form(self, trigger: str, form: Form) -> str | None:
+        """Open a form for whoever pulled the trigger, and give its id; None if that was too long ago."""
+        try:
+            with effect("http.slack-form"):
+                answer = await self._calls.ask(
+                    "views.open", lambda: self._client.views_open(trigger_id=trigger, view=form)
+                )
+        except Rejected as exc:
+            if exc.error not in TOO_LATE:
+                raise
+            return None
+        return str(answer["view"]["id"])
+
+    async def change_form(self, form_id: str, form: Form) -> None:
+        """Put another form in its place. Whoever has closed it meanwhile wants none."""
+        try:
+            with effect("http.slack-form-change"):
+                await self._calls.ask("views.update", lambda: self._client.views_update(view_id=form_id, view=form))
+        except Rejected as exc:
+            if exc.error != "not_found":
+                raise
+
+    async def link_to(self, spot: Spot) -> str:
+        """The address of a message; empty where Slack gives none."""
+        try:
+            answer = await self._calls.ask(
+                "chat.getPermalink",
+                lambda: self._client.chat_getPermalink(channel=spot.channel, message_ts=spot.ts),
+                spot.channel,
+            )
+        except (Rejected, Unusable):
+            return ""
+        return str(answer["permalink"])
 
     async def email_of(self, user: str) -> str | None:
         """Their e-mail address, if Slack says that it is confirmed."""

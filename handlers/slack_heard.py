@@ -9,7 +9,7 @@ from typing import Any
 
 from handlers.commands import Verb
 from handlers.mrkdwn import plain
-from handlers.reporters.slack import Spot
+from handlers.slack_rooms import Spot
 
 BUTTON = "cco:"  # an action's id begins so, and then says the verb
 FORM = "cco:task"
@@ -202,7 +202,7 @@ def _filled(payload: Mapping[str, Any]) -> Filled | None:
     if not text or not chosen:
         return None
     return Filled(
-        Whisper(payload["user"]["id"], about["channel"]),
+        Whisper(payload["user"]["id"], about["channel"], None, about.get("url")),
         about.get("channel_name") or "",
         text.strip(),
         chosen["value"],

@@ -3,31 +3,22 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from handlers.messages_slack import Message, Redact, first_message, moment, reply
+from handlers.messages_slack import Message, Voice, first_message, moment, reply
+from handlers.slack_rooms import Mark, Rooms, Spot
 from runner.effects import effect
 from runner.receipts import Receipt
-from runner.tasks import Task, TaskId
+from runner.tasks import TaskId
 from runner.view import TaskView
-
-Mark = Mapping[str, str | int]  # metadata, by which a message of ours is found again
 
 SHORTEST = timedelta(seconds=2)
 EDIT = timedelta(seconds=1.3)  # Slack takes about fifty edits a minute from an app in a workspace
 RECENT = timedelta(days=1)  # older tasks are left alone when Slack is connected to a service that has many
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where a message is. `ts` is Slack's timestamp, unique in its channel."""
-
-    channel: str
-    ts: str
 
 
 class Channel(Protocol):
@@ -44,41 +35,6 @@ class Channel(Protocol):
 
     async def find_reply(self, mark: Mark, thread: Spot) -> Spot | None:
         """The reply with this mark in the thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """Which channel hears of which task: the repository's, else the usual one; or the one it was asked for in.
-
-    `asked_in` has the latter by subject, until something is said there: the receipt knows it from then on.
-    """
-
-    usual: str
-    of_repository: Mapping[str, str] = field(default_factory=dict)
-    asked_in: dict[str, str] = field(default_factory=dict)
-
-    def of(self, task: Task) -> str:
-        """Where a task's thread begins."""
-        return self.asked_in.get(task.subject.identity) or self.of_name(task.repository.full_name)
-
-    def of_name(self, full_name: str) -> str:
-        """The channel of a repository."""
-        known = {name.casefold(): channel for name, channel in self.of_repository.items()}
-        return known.get(full_name.casefold(), self.usual)
-
-    def where_to_look(self, task: Task) -> list[str]:
-        """Where its thread may have begun without our knowing, the likeliest first."""
-        return list(dict.fromkeys([self.of(task), self.usual, *self.of_repository.values()]))
-
-    def repository_of(self, *names: str) -> str | None:
-        """The repository that one of these channels is for, if it is for one."""
-        found = [name for name, channel in self.of_repository.items() if channel in names]
-        return found[0] if len(found) == 1 else None
-
-    def known(self, *names: str) -> str | None:
-        """The first of these (an id, a #name) that tasks are told of in."""
-        ours = {self.usual, *self.of_repository.values()}
-        return next((name for name in names if name in ours), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +58,14 @@ class SlackReporter:
         self,
         channel: Channel,
         rooms: Rooms,
-        redact: Redact,
-        dashboard: str | None,
+        voice: Voice,
         clock: Callable[[], datetime],
         forgotten_since: datetime | None = None,
     ) -> None:
         """`forgotten_since`: what we said from then on may have been forgotten, because the database was restored."""
         self._channel = channel
         self._rooms = rooms
-        self._redact = redact
-        self._dashboard = dashboard
+        self._voice = voice
         self._clock = clock
         self._since = clock()
         self._forgotten_since = forgotten_since
@@ -133,7 +87,7 @@ class SlackReporter:
 
     def digest(self, view: TaskView) -> str:
         """What is said of the task, in short. Elapsed time is not part of it."""
-        message = first_message(view, self._redact, self._dashboard, None)
+        message = first_message(view, self._voice, None)
         return hashlib.sha256(json.dumps([message.text, message.blocks, moment(view)]).encode()).hexdigest()
 
     async def report(self, view: TaskView, receipt: Receipt | None) -> str:
@@ -158,7 +112,7 @@ class SlackReporter:
         return Thread(None, "", doubt=view.task.created_at < self._since or self._forgotten_since is not None)
 
     async def _say_first(self, view: TaskView, thread: Thread) -> Thread:
-        message = first_message(view, self._redact, self._dashboard, self._clock())
+        message = first_message(view, self._voice, self._clock())
         mark = _mark(view)
         if thread.first is not None and await self._edit(thread.first, message, mark):
             return thread
@@ -183,7 +137,7 @@ class SlackReporter:
         mark = _mark(view) | {"said": now}
         if not (thread.doubt and await self._channel.find_reply(mark, thread.first)):
             self._threads[view.task.id] = replace(thread, doubt=True)
-            message = reply(view, self._redact, self._dashboard, self._clock())
+            message = reply(view, self._voice, self._clock())
             with effect("http.slack-reply"):
                 await self._channel.post(message, mark, thread.first.channel, thread.first)
         return replace(thread, said=now)

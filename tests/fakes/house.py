@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -319,8 +319,14 @@ class House:
         service = self.spawn(checkout)
         await self.until(lambda: service.base_url or service.process.poll() is not None)
         assert service.process.poll() is None, service.log.read_text()
-        self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
+        self.is_at(str(service.base_url))
         return service
+
+    def is_at(self, base_url: str) -> None:
+        """Tell GitHub, and a Slack that sends requests, where the service is."""
+        self.world.apps[self.app_id].hook_url = f"{base_url}/webhooks/github"
+        if self.slack is not None and "CCO_SLACK_SIGNING_SECRET" in self.environ:
+            self.slack.hook_url = f"{base_url}/webhooks/slack"
 
     def spawn(self, checkout: Path = CHECKOUT, log: Path | None = None) -> Service:
         log = log or self.home.parent / f"service-{len(self.services)}.log"
@@ -373,7 +379,7 @@ def done(text: str = SUMMARY) -> Say:
 async def house(
     *,
     slack: bool = False,
-    hears_slack: bool = False,
+    hears_slack: Literal["socket", "http"] | None = None,
     toml: str = "",
     separate: bool = False,
     environ: Mapping[str, str] | None = None,
@@ -395,8 +401,8 @@ async def house(
     does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
     the time is still looked at in the end. By a `clock` another time is it on GitHub, and without `contracts` it does
     not hold every call against GitHub's description, which takes most of its time. `disks` are directories in CCO_HOME
-    (or "", all of it) that are on a disk of their own, with its megabytes. It `hears_slack` by Socket Mode. `toml` is
-    what stands in cco.toml.
+    (or "", all of it) that are on a disk of their own, with its megabytes. It `hears_slack` by one of its doors.
+    `toml` is what stands in cco.toml.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
@@ -430,7 +436,7 @@ async def house(
                     async with open_services(settings.load(one.environ), write_interval=interval) as services:
                         # Where it listens, and not its public address, which is made up in some stories.
                         here = "{0.scheme}://{0.netloc}".format(urlsplit(str(services.sign_in_link)))
-                        one.world.apps[one.app_id].hook_url = f"{here}/webhooks/github"
+                        one.is_at(here)
                         yield one
                         await one.world.settled()
                 await _check_what_is_left(one)
@@ -449,7 +455,7 @@ async def _built(
     world: World,
     *,
     slack: bool,
-    hears_slack: bool,
+    hears_slack: str | None,
     files: Mapping[str, str | bytes] | None,
     more: Mapping[str, str],
 ) -> House:
@@ -482,9 +488,12 @@ async def _built(
             "CCO_SLACK_CHANNEL": "C0123456789",
             "CCO_SLACK_API_URL": workspace.url,
         }
-        if hears_slack:
+        if hears_slack is not None:
             workspace.scopes = set(TWO_WAY)
+        if hears_slack == "socket":
             environ["CCO_SLACK_APP_TOKEN"] = workspace.app_token
+        if hears_slack == "http":
+            environ["CCO_SLACK_SIGNING_SECRET"] = workspace.signing_secret
     chosen = {name: value for name, value in (environ | dict(more)).items() if value}
     if chosen.get("CLAUDE_CODE_OAUTH_TOKEN"):
         chosen["CLAUDE_CODE_OAUTH_TOKEN"] = key

@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.slack_doors import Doors
+from tests.fakes.slack_doors import Envelope
+from tests.fakes.slack_forms import Forms
 from tests.fakes.slack_people import PeopleThere
 
 TOKEN = f"xoxb-{secrets.token_hex(16)}"  # another one in every process, so that nobody finds that of a neighbour
@@ -86,11 +87,11 @@ class Channel:
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class FakeSlack(Doors, PeopleThere):
+class FakeSlack(Forms, PeopleThere):
     """One workspace with one app in it."""
 
     def __init__(self) -> None:
-        Doors.__init__(self)
+        Forms.__init__(self)
         PeopleThere.__init__(self)
         self.channels = {"C0123456789": Channel("C0123456789", "builds")}
         self.scopes = set(SCOPES)
@@ -189,6 +190,7 @@ class FakeSlack(Doors, PeopleThere):
             "chat.postEphemeral": self._chat_post_ephemeral,
             **self.methods_of_people(),
             **self.methods_of_doors(),
+            **self.methods_of_forms(),
         }.get(method)
         if known is None:
             return _no("unknown_method")
@@ -213,6 +215,27 @@ class FakeSlack(Doors, PeopleThere):
         event = {**message, "channel": channel, "channel_type": "channel", "event_ts": message["ts"]}
         self.tell("events_api", self.event(event))
         return event
+
+    def click(self, user: str, verb: str, ts: str, channel: str = "C0123456789") -> Envelope:
+        """Somebody clicks a button that stands below a message, as it stands now."""
+        message = self.channels[channel].messages[ts]
+        rows = [block["elements"] for block in message["blocks"] if block["type"] == "actions"]
+        (button,) = [one for row in rows for one in row if one["action_id"] == f"cco:{verb}"]
+        return self.press(user, button, ts, channel)
+
+    def press(self, user: str, button: dict[str, Any], ts: str, channel: str = "C0123456789") -> Envelope:
+        """The same with a button that somebody still sees."""
+        message = self.channels[channel].messages[ts]
+        thread = {"thread_ts": message["thread_ts"]} if "thread_ts" in message else {}
+        payload = {
+            **self.interaction("block_actions", user),
+            "container": {"type": "message", "message_ts": ts, "channel_id": channel, **thread},
+            "channel": {"id": channel, "name": self.channels[channel].name},
+            "message": message,
+            "response_url": self.response_url(user),
+            "actions": [{**button, "action_ts": self._next_ts()}],
+        }
+        return self.tell("interactive", json.loads(json.dumps(payload)))
 
     def reactions(self, ts: str, channel: str = "C0123456789") -> list[str]:
         """What stands below a message, each as often as it was added."""
@@ -338,7 +361,13 @@ def words(message: dict[str, Any]) -> str:
     """What a person reads of the blocks, line by line."""
     ordered = []
     for block in message["blocks"]:
-        ordered += [block["text"]["text"]] if "text" in block else [e["text"] for e in block["elements"]]
+        match block["type"]:
+            case "actions":
+                ordered.append(" ".join(f"[{one['text']['text']}]" for one in block["elements"]))
+            case "section":
+                ordered.append(block["text"]["text"])
+            case _:
+                ordered += [one["text"] for one in block["elements"]]
     return "\n".join(ordered)
 
 
@@ -436,6 +465,12 @@ def _wrong_block(block: dict[str, Any]) -> list[str]:
             texts, most = [block.get("text")], 150
         case "context":
             texts, most = block.get("elements") or [None], 3_000
+        case "actions":
+            texts, most = [one.get("text") for one in block["elements"]] if block.get("elements") else [None], 75
+            wrong = [one for one in block.get("elements", []) if len(one.get("value") or "") > 2_000]
+            ids = [one.get("action_id") for one in block.get("elements", [])]
+            if wrong or len(ids) > 25 or len(ids) != len(set(ids)):
+                return ["[ERROR] actions must have ids of their own and short values"]
         case "divider":
             return []
         case other:

@@ -44,6 +44,7 @@ class Doors:
         self.redelivers = True
         self.answers: list[tuple[str, dict[str, Any]]] = []  # by response_url
         self.answers_used: dict[str, tuple[str, int]] = {}
+        self.triggers: dict[str, float] = {}
         self._tickets: set[str] = set()
         self._posting: set[asyncio.Task[None]] = set()
 
@@ -53,6 +54,23 @@ class Doors:
         """An event as Slack wraps it."""
         outside = {"type": "event_callback", "team_id": "T1", "api_app_id": APP, "token": "verification-token"}
         return {**outside, "event": event, "event_id": f"Ev{secrets.token_hex(5)}", "event_time": int(time.time())}
+
+    def interaction(self, kind: str, user: str) -> dict[str, Any]:
+        """What every click, form and shortcut has about it."""
+        return {
+            "type": kind,
+            "team": {"id": "T1", "domain": "stand-in"},
+            "user": {"id": user, "username": user.lower(), "team_id": "T1"},
+            "api_app_id": APP,
+            "token": "verification-token",
+            "trigger_id": self.trigger(),
+        }
+
+    def trigger(self) -> str:
+        """Good for three seconds, to open one form with."""
+        name = f"{secrets.randbelow(10**12)}.{secrets.token_hex(8)}"
+        self.triggers[name] = time.monotonic()
+        return name
 
     def tell(self, kind: str, payload: dict[str, Any]) -> Envelope:
         """Tell the app, by whichever door is open."""

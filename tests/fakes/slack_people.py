@@ -22,6 +22,10 @@ class PeopleThere:
         """What only this person was told."""
         return [text for who, text in self.whispered if who == user]
 
+    def told_last(self, user: str) -> str:
+        """The last of it; empty if it was nothing."""
+        return self.told(user)[-1] if self.told(user) else ""
+
     def methods_of_people(self) -> dict[str, Any]:
         return {"users.info": self._users_info, "users.lookupByEmail": self._users_lookup_by_email}
 

@@ -17,9 +17,10 @@ from app.settings_model import SlackSettings
 from app.slack import Slack, open_slack
 from app.slack_calls import Rejected, Unusable
 from app.slack_check import Checked, check
-from handlers.messages_slack import Message
-from handlers.reporters.slack import Rooms, SlackReporter, Spot
+from handlers.messages_slack import Message, Voice
+from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
+from handlers.slack_rooms import Rooms, Spot
 from runner import events as happened
 from runner.errors import TryLater
 from runner.receipts import Receipt
@@ -71,7 +72,7 @@ class World:
 
     def reporter(self) -> SlackReporter:
         """As a service that starts now has it."""
-        return SlackReporter(self.client, Rooms(CHANNEL), str, None, self.clock.now)
+        return SlackReporter(self.client, Rooms(CHANNEL), Voice(str, None, hears=False), self.clock.now)
 
     def report(self, *others: Reporter) -> None:
         """Start the report loop."""
@@ -653,7 +654,9 @@ async def test_a_thread_is_known_by_its_subject_whatever_number_a_lost_database_
     await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/1296269/43"}, CHANNEL)
     backup_made_at = world.clock.now() - timedelta(hours=1)
     run = await world.submit()
-    reporter = SlackReporter(world.client, Rooms(CHANNEL), str, None, world.clock.now, backup_made_at)
+    reporter = SlackReporter(
+        world.client, Rooms(CHANNEL), Voice(str, None, hears=False), world.clock.now, backup_made_at
+    )
 
     reference = await reporter.report(await world.store.view(run.task_id), None)
 

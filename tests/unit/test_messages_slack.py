@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.messages_slack import Message, first_message, moment, reply
+from handlers.messages_slack import Message, Voice, first_message, moment, reply
 from runner.events import (
     ApprovalAsked,
     BranchPushed,
@@ -67,8 +67,8 @@ def same(text: str) -> str:
 
 
 def everything(seen: TaskView) -> list[Message]:
-    messages = [first_message(seen, same, DASHBOARD, LATER)]
-    return [*messages, reply(seen, same, DASHBOARD, LATER)] if moment(seen) else messages
+    messages = [first_message(seen, Voice(same, DASHBOARD, hears=True), LATER)]
+    return [*messages, reply(seen, Voice(same, DASHBOARD, hears=True), LATER)] if moment(seen) else messages
 
 
 def spoken() -> str:
@@ -101,9 +101,11 @@ def test_a_second_question_is_news_and_progress_is_not() -> None:
 
 def test_without_the_time_two_moments_look_the_same() -> None:
     """Elapsed time is no reason for an edit."""
-    assert first_message(VIEWS["running"], same, None, None) == first_message(VIEWS["running"], same, None, None)
-    assert "4 min" not in json.dumps(first_message(VIEWS["running"], same, None, None).blocks)
-    assert "4 min" in json.dumps(first_message(VIEWS["running"], same, None, LATER).blocks)
+    assert first_message(VIEWS["running"], Voice(same, None, hears=True), None) == first_message(
+        VIEWS["running"], Voice(same, None, hears=True), None
+    )
+    assert "4 min" not in json.dumps(first_message(VIEWS["running"], Voice(same, None, hears=True), None).blocks)
+    assert "4 min" in json.dumps(first_message(VIEWS["running"], Voice(same, None, hears=True), LATER).blocks)
 
 
 @pytest.mark.parametrize("attack", ["<!channel>", "<@U024BE7LH>", "@here", "<!subteam^S1|x>", "<#C1>", "&lt;!here&gt;"])
@@ -121,8 +123,8 @@ def test_a_secret_of_ours_is_not_said() -> None:
     hidden = TOKEN[:8] + "\u200b" + TOKEN[8:]
     for seen in hostile(f"it is {TOKEN} or {hidden}"):
         for message in (
-            first_message(seen, redact, None, LATER),
-            *([reply(seen, redact, None, LATER)] if moment(seen) else []),
+            first_message(seen, Voice(redact, None, hears=True), LATER),
+            *([reply(seen, Voice(redact, None, hears=True), LATER)] if moment(seen) else []),
         ):
             assert TOKEN not in json.dumps([message.text, message.blocks])
 
@@ -132,7 +134,8 @@ def test_any_text_fits(text: str, times: int) -> None:
     """Slack's limits hold: 3,000 characters a text, 8,000 a message; a message is never empty."""
     for seen in hostile(text * times):
         for message in everything(seen):
-            texts = [t for b in message.blocks for t in [b.get("text"), *b.get("elements", [])] if t]
+            texts = [t for b in message.blocks for t in [b.get("text"), *b.get("elements", [])] if t and "text" in t]
+            texts = [one["text"] if isinstance(one["text"], dict) else one for one in texts]
             assert all(1 <= len(text["text"]) <= 3_000 for text in texts)
             assert sum(len(text["text"]) for text in texts) <= 8_000
             assert 1 <= len(message.text) <= 1_000

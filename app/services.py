@@ -44,10 +44,8 @@ from handlers.desk import Desk, House
 from handlers.dispatch import dispatch
 from handlers.github import repository_of
 from handlers.looking_first import LookFirst
-from handlers.messages_slack import Voice
 from handlers.publishing import GitHubForge
 from handlers.reporters.github import reporters as github_reporters
-from handlers.reporters.slack import SlackReporter
 from handlers.reporting import Reporter, Reporting
 from runner import confinement
 from runner.clocks import steady_clock
@@ -177,7 +175,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             }
         )
         inbox = Inbox(store.deliveries, hand_on, partial(store.register.issue_of, house.host))
-        reporters = _reporters(github, house, restored, workspace)
+        reporters = _reporters(settings, github, store, house, restored, workspace)
         entrance = Entrance(token := _api_token(settings, home, keyring), settings.public_url, _now)
         with_github = _with_github(settings, entrance, github, client)
         metrics, pulse, reporting = Metrics(), health.Pulse(), Reporting(store, reporters, steady_clock(_now))
@@ -253,14 +251,17 @@ def _house(settings: Settings, bot: Actor, keyring: Keyring, *, people_can_sign_
 
 
 def _reporters(
-    github: GitHub, house: House, restored: Restored | None, workspace: slack_door.Workspace | None
+    settings: Settings,
+    github: GitHub,
+    store: Store,
+    house: House,
+    restored: Restored | None,
+    workspace: slack_door.Workspace | None,
 ) -> list[Reporter]:
     """The places where tasks are told of."""
     places: list[Reporter] = [*github_reporters(github.of, github.turn, house, _now)]
     if workspace is not None:
-        speaking, rooms = workspace.speaking, workspace.rooms
-        voice = Voice(house.redact, house.dashboard, workspace.hears)
-        places.append(SlackReporter(speaking, rooms, voice, _now, _forgotten(restored)))
+        places += workspace.reporters(house, store.receipts, settings, _now, _forgotten(restored))
     return places
 
 

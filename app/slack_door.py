@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import aiohttp
 import orjson
@@ -19,11 +20,17 @@ from app.slack_socket import Socket
 from app.slack_webhooks import Receiver
 from handlers import slack, slack_heard, slack_office
 from handlers.desk import Desk, House
+from handlers.messages_slack import Voice
+from handlers.quiet import Quiet
+from handlers.reporters.slack import SlackReplies, SlackReporter
+from handlers.reporting import Reporter
 from handlers.slack_rooms import Rooms
+from handlers.slack_threads import Threads
 from runner.conductor import Conductor
 from runner.deliveries import Delivery
+from runner.receipts import Receipt, Receipts
 from runner.store import Store
-from runner.tasks import Repository
+from runner.tasks import Repository, TaskId
 
 
 @asynccontextmanager
@@ -49,7 +56,29 @@ class Workspace:
         self.speaking = speaking
         self.rooms = rooms
         self.hands = hands
-        self.hears = hears
+        self._hears = hears
+
+    def reporters(
+        self,
+        house: House,
+        receipts: Receipts,
+        settings: Settings,
+        now: Callable[[], datetime],
+        forgotten_since: datetime | None,
+    ) -> list[Reporter]:
+        """Those that tell of tasks here."""
+
+        async def recall(task_id: TaskId) -> Receipt | None:
+            return await receipts.of(task_id, SlackReporter.name)
+
+        async def user_of(login: str) -> str | None:
+            return await self.hands.user_of(settings.people, login)
+
+        hours, zone = settings.slack.quiet_hours, settings.slack.time_zone
+        voice = Voice(house.redact, house.dashboard, self._hears)
+        threads = Threads(self.speaking, self.rooms, voice, now, recall, forgotten_since)
+        replies = SlackReplies(threads, user_of, Quiet.of(hours, zone) if hours is not None else None)
+        return [SlackReporter(threads), replies]
 
 
 def add_route(

@@ -1,7 +1,8 @@
 """What we do in Slack for one person: 👀, a word that only they see, a reply, and who they are."""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,8 @@ KEPT = 10_000
 TOO_LATE = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "trigger_expired"})
 DONE_BEFORE = "already_reacted"
 
+_USER = re.compile(r"[UW][A-Z0-9]{4,}")
+
 
 class Hands:
     """As the app's bot. TryLater is the weather; what Slack refuses for good is said in the log, once."""
@@ -33,6 +36,7 @@ class Hands:
         self._calls = slack.calls
         self._client = slack.calls.client
         self._session = session
+        self._users: TTLCache[str, str | None] = TTLCache(KEPT, REMEMBERED.total_seconds(), timer=monotonic)
         self._emails: TTLCache[str, str | None] = TTLCache(KEPT, REMEMBERED.total_seconds(), timer=monotonic)
 
     async def look(self, spot: Spot) -> None:
@@ -124,6 +128,33 @@ class Hands:
                 return None
             self._emails[user] = _email(answer["user"])
         return self._emails[user]
+
+    async def user_of(self, people: Mapping[str, str], login: str) -> str | None:
+        """The Slack user whom `[people]` in cco.toml has for a login, by their id or by their address."""
+        names = [name for name, known in people.items() if known.casefold() == login.casefold()]
+        by_id = next((name for name in names if _USER.fullmatch(name)), None)
+        if by_id is not None:
+            return by_id
+        for email in (name for name in names if "@" in name):
+            if (user := await self._user_at(email)) is not None:
+                return user
+        return None
+
+    async def _user_at(self, email: str) -> str | None:
+        if email not in self._users:
+            try:
+                answer = await self._calls.ask(
+                    "users.lookupByEmail", lambda: self._client.users_lookupByEmail(email=email)
+                )
+            except TryLater as exc:  # nobody waits for it: they read of it all the same
+                logger.info("who has an address in Slack is not known now: %s", exc)
+                return None
+            except Rejected:
+                self._users[email] = None
+            else:
+                user = answer["user"]
+                self._users[email] = str(user["id"]) if _email(user) is not None else None
+        return self._users[email]
 
     async def _answer(self, url: str, message: Message) -> bool:
         """False where the address is not taken any more: Slack takes five answers within half an hour."""

@@ -9,7 +9,8 @@ from app.demo.github.ledger import Fault
 from app.demo.github.model import Issue
 from app.demo.model import Script, Turn
 from tests.fakes.house import BOT, REPOSITORY, House, commits, done, house, waits
-from tests.fakes.slack import FakeSlack, words
+from tests.fakes.slack import FakeSlack
+from tests.fakes.slack_blocks import words
 
 PEOPLE = '[people]\nUALICE = "alice"\n"bob@example.com" = "bob"\nUMALLORY = "mallory"\n'
 

@@ -8,7 +8,7 @@ from app.demo.github import bare, pulls
 from app.demo.github.model import Issue
 from app.demo.replies import Use
 from tests.fakes.house import BOT, House, commits, done, waits
-from tests.fakes.slack import words
+from tests.fakes.slack_blocks import words
 
 PATIENCE = 90
 

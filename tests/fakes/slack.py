@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import secrets
 import time
 from collections import defaultdict, deque
@@ -13,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.slack_blocks import no, words, wrong
 from tests.fakes.slack_doors import Envelope
 from tests.fakes.slack_forms import Forms
 from tests.fakes.slack_people import PeopleThere
@@ -47,7 +47,6 @@ A_MINUTE = {
     "apps.connections.open": 20,
 }
 
-MENTION = re.compile(r"<![a-z^]|<@[UW]|<#C|@(?:here|channel|everyone)\b")
 
 Args = dict[str, Any]
 
@@ -193,16 +192,16 @@ class FakeSlack(Forms, PeopleThere):
             **self.methods_of_forms(),
         }.get(method)
         if known is None:
-            return _no("unknown_method")
+            return no("unknown_method")
         if method == "apps.connections.open":
             return self.open_connection(request.headers.get("Authorization", ""))
         authorization = request.headers.get("Authorization", "")
         if not authorization:
-            return _no("not_authed")
+            return no("not_authed")
         if authorization != f"Bearer {self.token}":
-            return _no("invalid_auth")
+            return no("invalid_auth")
         if method in NEEDED and NEEDED[method] not in self.scopes:
-            return _no("missing_scope", needed=NEEDED[method], provided=",".join(sorted(self.scopes)))
+            return no("missing_scope", needed=NEEDED[method], provided=",".join(sorted(self.scopes)))
         return known(args)
 
     def write(self, user: str, text: str, thread: str | None = None, channel: str = "C0123456789") -> dict[str, Any]:
@@ -252,9 +251,9 @@ class FakeSlack(Forms, PeopleThere):
             return channel
         message = channel.messages.get(args.get("timestamp", ""))
         if message is None:
-            return _no("message_not_found")
+            return no("message_not_found")
         if args["name"] in self.reactions(message["ts"], channel.id):
-            return _no("already_reacted")
+            return no("already_reacted")
         message.setdefault("reactions", []).append({"name": args["name"], "users": ["U1"], "count": 1})
         return {"ok": True}
 
@@ -263,9 +262,9 @@ class FakeSlack(Forms, PeopleThere):
         if isinstance(channel, dict):
             return channel
         if not channel.is_member:
-            return _no("not_in_channel")
-        if wrong := _wrong(args):
-            return wrong
+            return no("not_in_channel")
+        if refused := wrong(args):
+            return refused
         self.whispered.append((args["user"], words({"blocks": args["blocks"]})))
         return {"ok": True, "message_ts": self._next_ts()}
 
@@ -277,14 +276,14 @@ class FakeSlack(Forms, PeopleThere):
         if isinstance(channel, dict):
             return channel
         if not channel.is_member and "chat:write.public" not in self.scopes:
-            return _no("not_in_channel")
+            return no("not_in_channel")
         if channel.is_archived:
-            return _no("is_archived")
-        if wrong := _wrong(args):
-            return wrong
+            return no("is_archived")
+        if refused := wrong(args):
+            return refused
         thread = args.get("thread_ts")
         if thread and thread not in channel.messages:
-            return _no("thread_not_found")
+            return no("thread_not_found")
         ts = self._next_ts()
         message = {"type": "message", "ts": ts, "user": "U1", "bot_id": "B1", **_content(args)}
         if thread:
@@ -299,11 +298,11 @@ class FakeSlack(Forms, PeopleThere):
             return channel
         message = channel.messages.get(args.get("ts", ""))
         if message is None:
-            return _no("message_not_found")
+            return no("message_not_found")
         if message.get("bot_id") != "B1":
-            return _no("cant_update_message")
-        if wrong := _wrong(args):
-            return wrong
+            return no("cant_update_message")
+        if refused := wrong(args):
+            return refused
         message.pop("metadata", None)
         message.update(_content(args), edited={"user": "U1", "ts": message["ts"]})
         return {"ok": True, "channel": channel.id, "ts": message["ts"], "text": message["text"]}
@@ -313,7 +312,7 @@ class FakeSlack(Forms, PeopleThere):
         if isinstance(channel, dict):
             return channel
         if args.get("message_ts") not in channel.messages:
-            return _no("message_not_found")
+            return no("message_not_found")
         link = f"https://stand-in.slack.com/archives/{channel.id}/p{args['message_ts'].replace('.', '')}"
         return {"ok": True, "channel": channel.id, "permalink": link}
 
@@ -322,7 +321,7 @@ class FakeSlack(Forms, PeopleThere):
         if isinstance(channel, dict):
             return channel
         if not channel.is_member:
-            return _no("not_in_channel")
+            return no("not_in_channel")
         found = [m for m in self.threads(channel.id) if float(m["ts"]) > float(args.get("oldest", 0))]
         return _page(found[::-1], args)
 
@@ -331,10 +330,10 @@ class FakeSlack(Forms, PeopleThere):
         if isinstance(channel, dict):
             return channel
         if not channel.is_member:
-            return _no("not_in_channel")
+            return no("not_in_channel")
         first = channel.messages.get(args.get("ts", ""))
         if first is None:
-            return _no("thread_not_found")
+            return no("thread_not_found")
         return _page([first, *self.replies(first["ts"], channel.id)], args)
 
     def _conversations_info(self, args: Args) -> dict[str, Any]:
@@ -349,26 +348,7 @@ class FakeSlack(Forms, PeopleThere):
         for channel in self.channels.values():
             if name == channel.id or (by_name and name.removeprefix("#") == channel.name):
                 return channel
-        return _no("channel_not_found")
-
-
-def mentions(message: dict[str, Any]) -> list[str]:
-    """Whom or what a message would call out to, anywhere in it. Links are written `<https…`, and are no mention."""
-    return MENTION.findall(json.dumps([message["text"], message["blocks"]], ensure_ascii=False))
-
-
-def words(message: dict[str, Any]) -> str:
-    """What a person reads of the blocks, line by line."""
-    ordered = []
-    for block in message["blocks"]:
-        match block["type"]:
-            case "actions":
-                ordered.append(" ".join(f"[{one['text']['text']}]" for one in block["elements"]))
-            case "section":
-                ordered.append(block["text"]["text"])
-            case _:
-                ordered += [one["text"] for one in block["elements"]]
-    return "\n".join(ordered)
+        return no("channel_not_found")
 
 
 @asynccontextmanager
@@ -399,10 +379,6 @@ async def _args(request: web.Request) -> Args:
     return dict(request.query) | dict(await request.post())
 
 
-def _no(error: str, **more: Any) -> dict[str, Any]:
-    return {"ok": False, "error": error, **more}
-
-
 def _described(channel: Channel) -> dict[str, Any]:
     return {
         "id": channel.id,
@@ -431,58 +407,3 @@ def _page(messages: list[dict[str, Any]], args: Args) -> dict[str, Any]:
         "has_more": bool(following),
         "response_metadata": {"next_cursor": following},
     }
-
-
-def _wrong(args: Args) -> dict[str, Any] | None:
-    """What Slack would not take of a message."""
-    text, blocks, metadata = args.get("text", ""), args.get("blocks", []), args.get("metadata")
-    if not text and not blocks:
-        return _no("no_text")
-    if len(text) > 40_000:
-        return _no("msg_too_long")
-    if len(blocks) > 50:
-        return _no("invalid_blocks", response_metadata={"messages": ["[ERROR] no more than 50 items allowed"]})
-    if wrong := [line for block in blocks for line in _wrong_block(block)]:
-        return _no("invalid_blocks", response_metadata={"messages": wrong})
-    if metadata is not None and not (
-        isinstance(metadata, dict)
-        and re.fullmatch(r"[A-Za-z0-9_]+", str(metadata.get("event_type", "")))
-        and isinstance(metadata.get("event_payload"), dict)
-        and all(isinstance(value, str | int | float | bool) for value in metadata["event_payload"].values())
-    ):
-        return _no("invalid_metadata_format")
-    texts = [t for block in blocks for t in [block.get("text"), *block.get("elements", [])] if t]
-    if sum(len(t["text"]) for t in texts if isinstance(t["text"], str)) > 8_000:
-        return _no("msg_blocks_too_long")
-    return None
-
-
-def _wrong_block(block: dict[str, Any]) -> list[str]:
-    match block.get("type"):
-        case "section":
-            texts, most = [block.get("text")], 3_000
-        case "header":
-            texts, most = [block.get("text")], 150
-        case "context":
-            texts, most = block.get("elements") or [None], 3_000
-        case "actions":
-            texts, most = [one.get("text") for one in block["elements"]] if block.get("elements") else [None], 75
-            wrong = [one for one in block.get("elements", []) if len(one.get("value") or "") > 2_000]
-            ids = [one.get("action_id") for one in block.get("elements", [])]
-            if wrong or len(ids) > 25 or len(ids) != len(set(ids)):
-                return ["[ERROR] actions must have ids of their own and short values"]
-        case "divider":
-            return []
-        case other:
-            return [f"[ERROR] unsupported type: {other}"]
-    if len(texts) > 10:
-        return ["[ERROR] no more than 10 items allowed [json-pointer:/elements]"]
-    wrong = []
-    for text in texts:
-        if not isinstance(text, dict) or text.get("type") not in {"mrkdwn", "plain_text"}:
-            wrong.append("[ERROR] missing required field: text")
-        elif not 1 <= len(text.get("text", "")) <= most:
-            wrong.append(f"[ERROR] must be between 1 and {most} characters")
-        elif block["type"] == "header" and text["type"] != "plain_text":
-            wrong.append("[ERROR] a header is plain_text")
-    return wrong

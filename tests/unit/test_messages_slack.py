@@ -23,7 +23,8 @@ from runner.events import (
 from runner.tasks import Outcome, RunState, WaitingFor
 from runner.view import TaskView
 from tests.factories import ISSUE_42, NOON, PULL_REQUEST, ended, run, task, view, waiting
-from tests.fakes.slack import TOKEN, mentions, words
+from tests.fakes.slack import TOKEN
+from tests.fakes.slack_blocks import mentions, words
 
 GOLDEN = Path(__file__).parent / "golden" / "slack.txt"
 LATER = NOON + timedelta(minutes=4)

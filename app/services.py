@@ -222,7 +222,7 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 after(looked, partial(reconciler.run, listening)),
                 paused.watch(store),
                 sweeping.daily(home, store, mirrors, tmux, sweeping.rules(settings), _now),
-                slack_door.listening(workspace, settings.slack, inbox.put, store),
+                slack_door.listening(workspace, settings.slack, inbox.put, store, _now),
                 looking(looked, restored, LookFirst(github.of, house, store, engine.has_traces)),
             )
         )

@@ -200,6 +200,11 @@ class SlackSettings(Section):
         default="UTC", description="the name of a time zone, such as Europe/Berlin"
     )
 
+    @property
+    def hears(self) -> bool:
+        """Whether people are heard there, by one door or the other."""
+        return self.bot_token is not None and (self.app_token is not None or self.signing_secret is not None)
+
 
 class JiraSettings(Section):
     """Jira, if tickets start tasks. `projects` says which repository a project's tickets are about."""

@@ -111,6 +111,24 @@ class Slack:
             )
         )
 
+    async def replies(self, thread: Spot, since: datetime) -> list[dict[str, Any]]:
+        """What was written in a thread since then, as Slack describes it; its first message may be among it."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        for _ in range(PAGES):
+            here = cursor
+            answer = await self.calls.ask(
+                "conversations.replies",
+                lambda here=here: self._client.conversations_replies(  # type: ignore[misc]  # mypy infers no default
+                    channel=thread.channel, ts=thread.ts, oldest=f"{since.timestamp():.6f}", limit=200, cursor=here
+                ),
+                thread.channel,
+            )
+            found += answer["messages"] or []
+            if not (cursor := following(answer)):
+                break
+        return found
+
     async def identity(self) -> AsyncSlackResponse:
         """Who Slack takes us for; the header `x-oauth-scopes` says what we may do."""
         return await self.calls.ask("auth.test", self._client.auth_test)

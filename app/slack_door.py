@@ -16,6 +16,7 @@ from app.settings_model import Settings, SlackSettings
 from app.slack import TIMEOUT_SECONDS, Slack, open_slack
 from app.slack_hands import Hands
 from app.slack_intake import Intake
+from app.slack_missed import Missed
 from app.slack_socket import Socket
 from app.slack_webhooks import Receiver
 from handlers import slack, slack_heard, slack_office
@@ -44,9 +45,8 @@ async def opened(settings: Settings) -> AsyncIterator["Workspace | None"]:
         open_slack(settings.slack) as speaking,
         aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
     ):
-        hears = settings.slack.app_token is not None or settings.slack.signing_secret is not None
         rooms = Rooms(settings.slack.channel, settings.slack.channels)
-        yield Workspace(speaking, rooms, Hands(speaking, session, time.monotonic), hears=hears)
+        yield Workspace(speaking, rooms, Hands(speaking, session, time.monotonic), hears=settings.slack.hears)
 
 
 class Workspace:
@@ -56,7 +56,7 @@ class Workspace:
         self.speaking = speaking
         self.rooms = rooms
         self.hands = hands
-        self._hears = hears
+        self.hears = hears
 
     def reporters(
         self,
@@ -75,7 +75,7 @@ class Workspace:
             return await self.hands.user_of(settings.people, login)
 
         hours, zone = settings.slack.quiet_hours, settings.slack.time_zone
-        voice = Voice(house.redact, house.dashboard, self._hears)
+        voice = Voice(house.redact, house.dashboard, self.hears)
         threads = Threads(self.speaking, self.rooms, voice, now, recall, forgotten_since)
         replies = SlackReplies(threads, user_of, Quiet.of(hours, zone) if hours is not None else None)
         return [SlackReporter(threads), replies]
@@ -95,13 +95,22 @@ async def listening(
     settings: SlackSettings,
     put: Callable[[Delivery], Awaitable[bool]],
     store: Store,
+    now: Callable[[], datetime],
 ) -> None:
-    """Keep the socket open, if there is to be one, until cancelled."""
-    if workspace is not None and settings.app_token is not None:
-        intake = Intake(put, lambda: store.pause.on)
-        calls, token = workspace.speaking.calls, settings.app_token.get_secret_value()
-        await Socket(calls, token, intake.take, lambda: None).run()
-    await asyncio.Event().wait()
+    """Keep the socket open, if there is to be one, and look for what was missed, until cancelled."""
+    if workspace is None or not workspace.hears:
+        await asyncio.Event().wait()
+        return
+    intake, begun = Intake(put, lambda: store.pause.on), asyncio.Event()
+    if settings.app_token is None:  # Slack sends requests, and we are there
+        begun.set()
+        await Missed(workspace.speaking, store, intake.take, lambda: True, now).run(begun)
+        return
+    socket = Socket(workspace.speaking.calls, settings.app_token.get_secret_value(), intake.take, begun.set)
+    missed = Missed(workspace.speaking, store, intake.take, lambda: socket.is_up, now)
+    async with asyncio.TaskGroup() as both:
+        both.create_task(socket.run())
+        both.create_task(missed.run(begun))
 
 
 def hearing(

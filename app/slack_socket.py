@@ -36,6 +36,7 @@ class Socket:
         self._app_token = app_token
         self._take = take
         self._connected = connected
+        self.is_up = False
 
     async def run(self) -> None:
         """Until cancelled. While it is not connected Slack keeps little: what was missed is looked for afterwards."""
@@ -72,6 +73,7 @@ class Socket:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await client.connect()  # type: ignore[no-untyped-call]  # the library gives no type
+            self.is_up = True
             self._connected()
             gone = 0.0
             while gone < GONE_SECONDS:
@@ -80,6 +82,7 @@ class Socket:
         except TimeoutError as exc:
             raise TryLater("Slack's socket did not open in time") from exc
         finally:
+            self.is_up = False
             await _closed(client)
 
     def _web_client(self) -> AsyncWebClient:

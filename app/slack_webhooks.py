@@ -15,7 +15,7 @@ from app.webhooks import Malformed
 from runner.errors import TryLater
 from runner.migrating import DatabaseRefused
 
-LARGEST_BODY = 1024 * 1024
+LARGEST_BODY = 512 * 1024  # a form of 3,000 characters and the message it is about are far from it
 FORM = "application/x-www-form-urlencoded"
 
 logger = logging.getLogger(__name__)

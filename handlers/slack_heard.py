@@ -134,8 +134,9 @@ def id_of(kind: str, payload: Mapping[str, Any]) -> str:
 
 def lane_of(payload: Mapping[str, Any]) -> str:
     """What it is about: the thread; else it is alone."""
-    about: list[Mapping[str, Any]] = [payload.get("event") or {}, payload.get("container") or {}]
-    for one in about:
+    for one in (payload.get("event"), payload.get("container")):
+        if not isinstance(one, dict):
+            continue
         thread = one.get("thread_ts") or one.get("message_ts")
         if thread:
             return f"{one.get('channel') or one.get('channel_id')}/{thread}"

@@ -84,6 +84,11 @@ class Doors:
             self._deliver_soon(envelope)
         return envelope
 
+    def forget(self) -> None:
+        """What nobody was there to hear Slack tells no more."""
+        for envelope in self.envelopes:
+            envelope.acknowledged_at = envelope.acknowledged_at or time.monotonic()
+
     def repeat(self, envelope: Envelope) -> Envelope:
         """Slack tells the same once more, in another envelope."""
         return self.tell(envelope.kind, envelope.payload)

@@ -9,14 +9,14 @@ import pytest
 
 from app.slack import open_slack
 from app.slack_calls import Rejected, Unusable
-from app.slack_check import Checked, check
+from app.slack_check import Checked, check, check_socket
 from handlers.messages_slack import Message
 from handlers.slack_rooms import Spot
 from runner.errors import TryLater
 from runner.tasks import TaskId
 from tests.factories import NOON
-from tests.fakes.slack import TOKEN, Channel, FakeSlack
-from tests.fakes.slack_world import CHANNEL, MESSAGE, World, settings, world
+from tests.fakes.slack import TOKEN, TWO_WAY, Channel, FakeSlack
+from tests.fakes.slack_world import CHANNEL, MESSAGE, World, settings, until, world
 
 __all__ = ["world"]
 
@@ -195,6 +195,29 @@ async def test_doctor_says_what_it_cannot_see(world: World) -> None:
 
     assert found.ok
     assert "channels:history" in found.mend
+
+
+async def test_doctor_wants_what_hearing_needs_only_where_people_are_to_be_heard(world: World) -> None:
+    """Each scope that is missing is named; with all of them it is well."""
+    assert (await check(world.client)).ok
+    found = await check(world.client, hears=True)
+    assert not found.ok
+    assert "commands, reactions:write, users:read, users:read.email" in found.mend
+
+    world.slack.scopes = set(TWO_WAY)
+    assert (await check(world.client, hears=True)).ok
+
+
+async def test_doctor_opens_the_socket_to_see_whether_it_opens(world: World) -> None:
+    """As far as the hello; a token that is not taken is named with what mends it, and nothing listens on."""
+    found = await check_socket(world.client, world.slack.app_token)
+    assert found == Checked(True, "people are heard by Socket Mode")
+    wrong = await check_socket(world.client, "xapp-wrong")
+    assert not wrong.ok
+    assert "CCO_SLACK_APP_TOKEN" in wrong.mend
+    world.slack.fail("apps.connections.open", status=503, error="service_unavailable")
+    assert "cannot be opened" in (await check_socket(world.client, world.slack.app_token)).detail
+    await until(lambda: world.slack.sockets == [])
 
 
 async def test_what_goes_to_slack_is_json_without_the_token(world: World) -> None:

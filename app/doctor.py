@@ -270,7 +270,7 @@ async def slack(settings: SlackSettings) -> list[Check]:
     if settings.bot_token is None:
         return []
     async with open_slack(settings, timeout_seconds=SLACK_SECONDS) as client:
-        found = {"slack": await slack_check.check(client, hears=settings.hears)}
+        found = {"slack": await slack_check.check(client, settings.channels.values(), hears=settings.hears)}
         if settings.app_token is not None:
             token = settings.app_token.get_secret_value()
             found["slack socket"] = await slack_check.check_socket(client, token)

@@ -1,6 +1,7 @@
 """Whether Slack would take what we have to say: doctor's question, asked without posting anything."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import aiohttp
@@ -26,8 +27,11 @@ class Checked:
     mend: str = ""
 
 
-async def check(slack: Slack, *, hears: bool = False) -> Checked:
-    """Is the token valid, may it write, is the channel there, is the bot in it; and whether it `hears`, if it is to."""
+async def check(slack: Slack, others: Collection[str] = (), *, hears: bool = False) -> Checked:
+    """Is the token valid, may it write, are the channels there, is the bot in them; may it hear, if it is to.
+
+    `others` are channels besides the usual one.
+    """
     try:
         identity = await slack.identity()
         bot, team = identity.get("user"), identity.get("team")
@@ -44,19 +48,21 @@ async def check(slack: Slack, *, hears: bool = False) -> Checked:
                 f"Slack knows us as {bot} in {team}; whether the channel is there cannot be seen without channels:read"
             )
             return Checked(True, detail, _add(blind))
-        place = await slack.place(slack.usual)
+        places = [await slack.place(where) for where in dict.fromkeys([slack.usual, *others])]
     except Unusable as exc:
         return Checked(False, exc.detail, exc.mend)
     except Rejected as exc:
         return Checked(False, str(exc), "look up the error's name in Slack's documentation of that method")
     except TryLater as exc:
         return Checked(False, str(exc), "see whether this machine reaches CCO_SLACK_API_URL, and status.slack.com")
-    name = f"#{place.get('name') or place.get('id')}"
-    if place.get("is_archived"):
-        return Checked(False, f"{name} is archived", "unarchive it, or set CCO_SLACK_CHANNEL to another channel")
-    if not place.get("is_member") and NEEDED_UNINVITED not in (scopes or ()):
-        return Checked(False, f"the bot is not in {name}", f"write /invite @{bot} in {name}")
-    return Checked(True, f"Slack knows us as {bot} in {team}, and we may write in {name}", _add(blind) if blind else "")
+    names = [f"#{place.get('name') or place.get('id')}" for place in places]
+    for name, place in zip(names, places, strict=True):
+        if place.get("is_archived"):
+            return Checked(False, f"{name} is archived", "unarchive it, or set CCO_SLACK_CHANNEL to another channel")
+        if not place.get("is_member") and (hears or NEEDED_UNINVITED not in (scopes or ())):
+            return Checked(False, f"the bot is not in {name}", f"write /invite @{bot} in {name}")
+    detail = f"Slack knows us as {bot} in {team}, and we may write in {' and '.join(names)}"
+    return Checked(True, detail, _add(blind) if blind else "")
 
 
 async def check_socket(slack: Slack, app_token: str) -> Checked:

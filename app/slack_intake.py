@@ -24,7 +24,7 @@ class Intake:
     async def take(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Returns once it survives anything; the same thing again changes nothing. `kind` is as in Socket Mode."""
         name = slack_heard.id_of(kind, payload)
-        if not name or slack_heard.meaning(kind, payload) is None:
+        if not name or slack_heard.is_below_others(payload) or slack_heard.meaning(kind, payload) is None:
             return
         if self._paused():
             raise TryLater("whoever runs this service has paused everything")

@@ -138,11 +138,11 @@ def _steps(view: TaskView, redact: Redact) -> str:
 
 def _told(view: TaskView, redact: Redact) -> str:
     """What people said in other places."""
-    return "\n".join(
-        f"• {_line(one.actor, redact, 60)} said {f'in {one.place}' if one.place else 'on GitHub'}: "
-        f"{_line(one.text, redact, 300)}"
-        for one in told_elsewhere(view, "Slack")
-    )
+    lines = []
+    for one in told_elsewhere(view, "Slack"):
+        where = f"in {_line(one.place, redact, 40)}" if one.place else "on GitHub"
+        lines.append(f"• {_line(one.actor, redact, 60)} said {where}: {_line(one.text, redact, 300)}")
+    return "\n".join(lines)
 
 
 def _facts(view: TaskView, dashboard: str | None, now: datetime | None, places: bool = True) -> list[str]:

@@ -121,6 +121,15 @@ def said(event: Mapping[str, Any]) -> Said | None:
     return Said(Whisper(user, channel, thread), Spot(channel, ts), Spot(channel, thread), text, moment_of(ts))
 
 
+def is_below_others(payload: Mapping[str, Any]) -> bool:
+    """Whether a message is certainly in somebody else's thread: Slack mostly says who began it, and who we are."""
+    event, authorizations = payload.get("event"), payload.get("authorizations")
+    parent = event.get("parent_user_id") if isinstance(event, dict) else None
+    found = authorizations if isinstance(authorizations, list) else []
+    bots = [one.get("user_id") for one in found if isinstance(one, dict) and one.get("is_bot")]
+    return bool(parent and bots) and parent not in bots
+
+
 def moment_of(ts: str) -> datetime:
     """Slack's timestamps are seconds since 1970."""
     return datetime.fromtimestamp(float(ts), UTC)

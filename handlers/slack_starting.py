@@ -1,9 +1,12 @@
 """Begin a task from Slack: a form with the text and a repository, and the issue on GitHub that comes of it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import gidgethub
 from gidgethub.abc import GitHubAPI
 
 from handlers import answers, policy, slack_forms, starting
@@ -21,8 +24,11 @@ from runner.tasks import Actor, Repository, TriggerKind
 
 TOO_LATE = "I could not open the form in time: Slack gives me three seconds. Please ask again."
 NOT_NOW = "GitHub does not tell me now which repositories you can push to. Please ask again in a while."
+NO_ISSUE = "GitHub does not let me open an issue in {name}: {why}. Is the App installed there, and are issues on?"
+REFUSALS = frozenset({403, 404, 410})
 CLOCKS_DIFFER = timedelta(minutes=10)
 MOST_ASKED_ABOUT = 100
+AT_ONCE = 20
 
 
 async def typed(office: Office, heard: Typed, text: str) -> None:
@@ -39,11 +45,13 @@ async def filled(office: Office, heard: Filled, at: datetime) -> None:
     """The form was sent off: an issue, once, and its first run."""
     named = Repository(office.house.host, 0, heard.repository, "", "")
     desk = office.desk_of(named)
-    payload = await desk.gh.getitem(f"/repos/{heard.repository}")
+    with _refusing(heard.repository):
+        payload = await desk.gh.getitem(f"/repos/{heard.repository}")
     repository = repository_of(payload, office.house)
     allow(policy.may_work_in(payload))
     actor = await permitted(office, desk, repository, heard.where.user)
-    issue = await _issue(office, desk, repository, heard, actor, at)
+    with _refusing(heard.repository):
+        issue = await _issue(office, desk, repository, heard, actor, at)
     if (room := office.rooms.known(heard.where.channel, heard.channel_name)) is not None:
         office.rooms.asked_in[identity_of(repository, issue["number"])] = room
     submission = await starting.begin(
@@ -60,6 +68,17 @@ async def filled(office: Office, heard: Filled, at: datetime) -> None:
     answer = answers.submitted(submission, view, None)
     told = f"{answer} It is [{repository.full_name}#{issue['number']}]({issue['html_url']})."
     await office.hands.whisper(heard.where, words(told, office.house.redact))
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """What GitHub says no to is told to the person: no issues there, or no App any more."""
+    try:
+        yield
+    except gidgethub.BadRequest as error:
+        if error.status_code not in REFUSALS:
+            raise
+        raise Refusal(NO_ISSUE.format(name=name, why=plain_line(str(error)))) from error
 
 
 async def _open(office: Office, heard: Typed | Pointed, text: str, message: Pointed | None = None) -> None:
@@ -89,7 +108,9 @@ async def _repositories(office: Office, user: str, channel: str, channel_name: s
     ordered = sorted(there, key=lambda name: (name != usual, name not in at_work, name.casefold()))
     candidates = [repository_of(there[name], office.house) for name in ordered[:MOST_ASKED_ABOUT]]
     actor = await asker(office, office.desk_of(candidates[0]).gh, user)
-    found = [one.full_name for one in await office.visible(actor, candidates)]
+    found: list[str] = []
+    for start in range(0, len(candidates), AT_ONCE):  # GitHub minds a hundred questions at the same time
+        found += [one.full_name for one in await office.visible(actor, candidates[start : start + AT_ONCE])]
     if not found:
         raise Refusal(slack_forms.NO_REPOSITORY)
     return found

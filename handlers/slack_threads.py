@@ -113,7 +113,9 @@ class Threads:
                     return found
         self._known[view.task.id] = replace(known, first=None, doubt=True)
         with effect("http.slack-thread"):
-            return await self.channel.post(message, mark, self._rooms.of(view.task))
+            first = await self.channel.post(message, mark, self._rooms.of(view.task))
+        self._rooms.asked_in.pop(view.task.subject.identity, None)
+        return first
 
     async def _edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
         with effect("http.slack-edit"):

@@ -212,6 +212,8 @@ class FakeSlack(Forms, PeopleThere):
             self.channels[channel].messages[thread]["thread_ts"] = thread
         self.channels[channel].messages[message["ts"]] = message
         event = {**message, "channel": channel, "channel_type": "channel", "event_ts": message["ts"]}
+        if thread:
+            event["parent_user_id"] = self.channels[channel].messages[thread]["user"]
         self.tell("events_api", self.event(event))
         return event
 

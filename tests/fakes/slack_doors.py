@@ -52,7 +52,13 @@ class Doors:
 
     def event(self, event: dict[str, Any]) -> dict[str, Any]:
         """An event as Slack wraps it."""
-        outside = {"type": "event_callback", "team_id": "T1", "api_app_id": APP, "token": "verification-token"}
+        outside: dict[str, Any] = {
+            "type": "event_callback",
+            "team_id": "T1",
+            "api_app_id": APP,
+            "token": "verification-token",
+        }
+        outside["authorizations"] = [{"team_id": "T1", "user_id": "U1", "is_bot": True, "is_enterprise_install": False}]
         return {**outside, "event": event, "event_id": f"Ev{secrets.token_hex(5)}", "event_time": int(time.time())}
 
     def interaction(self, kind: str, user: str) -> dict[str, Any]:

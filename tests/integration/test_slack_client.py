@@ -208,6 +208,14 @@ async def test_doctor_wants_what_hearing_needs_only_where_people_are_to_be_heard
     assert (await check(world.client, hears=True)).ok
 
 
+async def test_doctor_looks_into_every_channel_that_is_set(world: World) -> None:
+    """The bot has to be in each; it is heard nowhere else."""
+    world.slack.channels["C2"] = Channel("C2", "hello", is_member=False)
+    assert (await check(world.client, ["C2"])).mend == "write /invite @cco in #hello"
+    world.slack.channels["C2"].is_member = True
+    assert (await check(world.client, ["C2", CHANNEL])).detail.endswith("write in #builds and #hello")
+
+
 async def test_doctor_opens_the_socket_to_see_whether_it_opens(world: World) -> None:
     """As far as the hello; a token that is not taken is named with what mends it, and nothing listens on."""
     found = await check_socket(world.client, world.slack.app_token)

@@ -1,5 +1,6 @@
 """What is heard in Slack is done on GitHub and in the store, once; and each person is answered where only they see."""
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -146,6 +147,18 @@ async def test_a_question_is_answered_in_the_thread_as_it_is_on_github(place: Pl
     assert len([one for one in place.slack.replies(thread) if "answer Claude was waiting for" in str(one)]) == 1
 
 
+async def test_whatever_the_order_and_however_often_each_word_is_taken_once(place: Place) -> None:
+    """Five people's words, each told three times, shuffled."""
+    thread = await begun(place)
+    told = [_last(place, place.slack.write("UANNA", f"word number {number}", thread)) for number in range(5)] * 3
+    random.Random(20261125).shuffle(told)
+    for one in told:
+        await place.hear(one)
+    instructions = "\n".join(await place.office.instructions())
+    assert [instructions.count(f"word number {number}") for number in range(5)] == [1] * 5
+    assert [one for one in place.slack.replies(thread) if one["user"] == "U1"] == []
+
+
 async def test_a_status_in_the_thread_is_answered_once_there(place: Place) -> None:
     """Heard again, because what became of it was lost: the answer is found."""
     thread = await begun(place)
@@ -230,6 +243,17 @@ async def test_a_form_that_comes_from_someone_who_lost_their_rights_makes_nothin
     await place.hear(place.slack.send_off("UANNA", form))
     assert "anna cannot" in place.slack.told_last("UANNA").replace("\u2060", "")
     assert there.issues == {}
+
+
+async def test_a_repository_without_issues_is_said(place: Place) -> None:
+    """GitHub says that they are switched off."""
+    await place.hear(place.slack.type("UANNA", "Mend it"))
+    (form,) = place.slack.forms.values()
+    gone = {"message": "Issues has been disabled in this repository."}
+    place.office.world.faults.append(Fault("POST", "/issues$", 410, body=gone))
+    await place.hear(place.slack.send_off("UANNA", form))
+    assert "are issues on?" in place.slack.told_last("UANNA")
+    assert await place.office.tasks() == []
 
 
 async def test_a_form_that_cannot_be_opened_in_time_is_said(place: Place) -> None:

@@ -64,6 +64,7 @@ async def test_what_is_told_is_stored_and_then_acknowledged(world: World) -> Non
     "more",
     [
         {"thread_ts": None},
+        {"parent_user_id": "U8"},
         {"thread_ts": "2.0"},
         {"bot_id": "B1"},
         {"subtype": "message_changed"},

@@ -15,6 +15,7 @@ from runner.events import (
     BranchPushed,
     ChecklistChanged,
     ChecklistItem,
+    InstructionGiven,
     LaunchStarted,
     QuestionAsked,
     TurnEnded,
@@ -50,6 +51,11 @@ VIEWS = {
     "queued": view(run=run(RunState.queued), position=2),
     "running": view(STEPS, run=run(cost_usd=0.0712), task=DRAFTED),
     "pushed": view(STEPS, PUSHED, run=run(cost_usd=0.0712), task=DRAFTED),
+    "told on GitHub": view(
+        InstructionGiven("bob", "And mind the *last* line, @anna", "u1"),
+        InstructionGiven("anna", "I do", "u2", "Slack"),
+        run=run(),
+    ),
     "without a sandbox": view(LaunchStarted(1, "none")),
     "limit reached": view(run=waiting(WaitingFor.quota, waiting_until=NOON + timedelta(hours=3))),
     "question": view(STEPS, QUESTION, run=waiting(WaitingFor.answer)),
@@ -89,7 +95,7 @@ def test_what_is_said_reads_well() -> None:
 def test_only_what_someone_must_know_has_a_name() -> None:
     """A person is called when it is their turn, and when it is over; not for the weather, and not for progress."""
     silent = {name for name, seen in VIEWS.items() if moment(seen) is None}
-    assert silent == {"queued", "running", "pushed", "without a sandbox", "limit reached"}
+    assert silent == {"queued", "running", "pushed", "told on GitHub", "without a sandbox", "limit reached"}
 
 
 def test_a_second_question_is_news_and_progress_is_not() -> None:
@@ -152,6 +158,7 @@ def hostile(text: str) -> list[TaskView]:
     steps = ChecklistChanged((ChecklistItem(text, "in_progress"),) * 30)
     return [
         view(steps, task=subject),
+        view(steps, *[InstructionGiven(text, text, f"u{number}", text) for number in range(3)], task=subject),
         view(QuestionAsked("q", text, (text,) * 30), run=waiting(WaitingFor.answer), task=subject),
         view(ApprovalAsked("a", "Bash", text), run=waiting(WaitingFor.approval), task=subject),
         view(WorkHeldBack("c" * 40, (text,) * 30), run=waiting(WaitingFor.approval), task=subject),

@@ -38,13 +38,7 @@ ELSEWHERE = {
     **dict.fromkeys(("file.remove-workspace", "file.workspace-home"), f"{INTEGRATION}/test_workspace.py"),
     "git.unpin": f"{INTEGRATION}/test_workspace.py",
     **dict.fromkeys(("tmux.show", "process.end-by-force"), f"{INTEGRATION}/test_leftovers.py"),
-    **dict.fromkeys(
-        (
-            *("http.slack-look", "http.slack-answer", "http.slack-whisper", "http.slack-response"),
-            *("http.slack-form", "http.slack-form-change", "http.issue-from-slack"),
-        ),
-        f"{INTEGRATION}/test_slack_hearing.py",
-    ),
+    "http.slack-whisper": f"{INTEGRATION}/test_slack_hearing.py",
     "http.pull-request-without-draft": f"{INTEGRATION}/test_our_pull_request.py",
 }
 POINTS = source.points()

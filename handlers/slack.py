@@ -1,5 +1,6 @@
 """Do what people ask for in Slack: a reply in a task's thread, a button, `/claude`, a message made into a task."""
 
+import re
 from datetime import datetime
 
 from handlers import answers, slack_starting
@@ -33,6 +34,7 @@ HELP = """\
 You may do what you may do on GitHub: whoever can push to a repository can ask for work there.
 """
 
+_NUMBER_OF_NOTHING = re.compile(r"[0-9]{19}")  # more than the database counts to
 OF_A_TASK = frozenset({Verb.stop, Verb.status, Verb.retry, Verb.approve, Verb.deny}) | RESERVED
 
 
@@ -109,7 +111,7 @@ async def _about_a_task(office: Office, heard: Typed, word: str, rest: str, at: 
     if word not in Verb.__members__ or Verb(word) not in OF_A_TASK:
         return None
     verb, (name, *more) = Verb(word), rest.split(maxsplit=1) or [""]
-    task = await office.store.register.find(name) if name else None
+    task = await office.store.register.find(name) if name and _NUMBER_OF_NOTHING.search(name) is None else None
     if task is None and verb in RESERVED:
         return None
     if not name:

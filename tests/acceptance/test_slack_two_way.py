@@ -8,6 +8,7 @@ from typing import Any
 from app.demo.github.ledger import Fault
 from app.demo.github.model import Issue
 from app.demo.model import Script, Turn
+from handlers.mrkdwn import mrkdwn
 from tests.fakes.house import BOT, REPOSITORY, House, commits, done, house, waits
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack_blocks import words
@@ -54,6 +55,26 @@ async def test_a_steer_in_the_thread_reaches_claude_once_though_slack_says_it_tw
         assert [one for one in slack.replies(thread) if one["user"] == "U1" and "answers" in str(one["metadata"])] == []
         assert slack.reactions(event["ts"]) == ["eyes"]
         assert slack.whispered == []
+
+
+async def test_what_is_said_in_one_place_shows_in_the_other() -> None:
+    async with house(slack=True, hears_slack="socket", toml=PEOPLE) as it:
+        issue, thread = await thread_of(it, [commits("egg.txt"), waits()], [done()])
+        slack = workspace(it)
+
+        await it.command(issue, "/claude mind the shell", by="alice")
+        await it.until(lambda: "alice said on GitHub: mind the shell" in words(slack.threads()[0]))
+        slack.write("UBOB", "and use salt", thread)
+        await it.says(issue, "`bob` said in Slack: and use salt")
+
+        said = slack.write("UBOB", "status", thread)
+        await it.until(lambda: len(slack.replies(thread)) == 3)
+        assert slack.reactions(said["ts"]) == ["eyes"]
+        in_slack = words(slack.replies(thread)[2])
+        on_github = await it.command(issue, "/claude status")
+        assert in_slack == mrkdwn(on_github)
+        it.let_go()
+        await it.says(issue, "Done")
 
 
 async def test_a_stop_from_the_button_is_stopped_on_github_within_two_seconds() -> None:

@@ -65,7 +65,7 @@ async def scene(office: Office) -> AsyncIterator[Scene]:
         desk = desk_of(repository_of(payload["repository"], office.house))
         await dispatch(sansio.Event(payload, event=delivery.event, delivery_id=delivery.delivery_id), desk)
 
-    inbox = Inbox(office.store.deliveries, hand_on, partial(office.store.issue_of, office.house.host))
+    inbox = Inbox(office.store.deliveries, hand_on, partial(office.store.register.issue_of, office.house.host))
     finds, begun = Finds(), office.world.now()
     reconciler = Reconciler(
         office.github,

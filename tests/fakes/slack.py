@@ -1,19 +1,18 @@
 """A stand-in for Slack's Web API: channels, threads, metadata, limits and faults, with a ledger to judge by."""
 
 import asyncio
-import json
 import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.slack_acts import Acts, Channel
 from tests.fakes.slack_blocks import no, words, wrong
-from tests.fakes.slack_doors import Envelope
 from tests.fakes.slack_forms import Forms
 from tests.fakes.slack_people import PeopleThere
 
@@ -75,18 +74,7 @@ class Fault:
     after_effect: bool = False  # it is done, and then the connection breaks
 
 
-@dataclass
-class Channel:
-    """A channel, and what was written in it, by timestamp."""
-
-    id: str
-    name: str
-    is_member: bool = True
-    is_archived: bool = False
-    messages: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-class FakeSlack(Forms, PeopleThere):
+class FakeSlack(Acts, Forms, PeopleThere):
     """One workspace with one app in it."""
 
     def __init__(self) -> None:
@@ -203,45 +191,6 @@ class FakeSlack(Forms, PeopleThere):
         if method in NEEDED and NEEDED[method] not in self.scopes:
             return no("missing_scope", needed=NEEDED[method], provided=",".join(sorted(self.scopes)))
         return known(args)
-
-    def write(self, user: str, text: str, thread: str | None = None, channel: str = "C0123456789") -> dict[str, Any]:
-        """A person writes a message, in a thread or not; Slack tells the app of it. Gives the event."""
-        message = {"type": "message", "ts": self._next_ts(), "user": user, "text": text, "blocks": []}
-        if thread:
-            message["thread_ts"] = thread
-            self.channels[channel].messages[thread]["thread_ts"] = thread
-        self.channels[channel].messages[message["ts"]] = message
-        event = {**message, "channel": channel, "channel_type": "channel", "event_ts": message["ts"]}
-        if thread:
-            event["parent_user_id"] = self.channels[channel].messages[thread]["user"]
-        self.tell("events_api", self.event(event))
-        return event
-
-    def click(self, user: str, verb: str, ts: str, channel: str = "C0123456789") -> Envelope:
-        """Somebody clicks a button that stands below a message, as it stands now."""
-        message = self.channels[channel].messages[ts]
-        rows = [block["elements"] for block in message["blocks"] if block["type"] == "actions"]
-        (button,) = [one for row in rows for one in row if one["action_id"] == f"cco:{verb}"]
-        return self.press(user, button, ts, channel)
-
-    def press(self, user: str, button: dict[str, Any], ts: str, channel: str = "C0123456789") -> Envelope:
-        """The same with a button that somebody still sees."""
-        message = self.channels[channel].messages[ts]
-        thread = {"thread_ts": message["thread_ts"]} if "thread_ts" in message else {}
-        payload = {
-            **self.interaction("block_actions", user),
-            "container": {"type": "message", "message_ts": ts, "channel_id": channel, **thread},
-            "channel": {"id": channel, "name": self.channels[channel].name},
-            "message": message,
-            "response_url": self.response_url(user),
-            "actions": [{**button, "action_ts": self._next_ts()}],
-        }
-        return self.tell("interactive", json.loads(json.dumps(payload)))
-
-    def reactions(self, ts: str, channel: str = "C0123456789") -> list[str]:
-        """What stands below a message, each as often as it was added."""
-        found = self.channels[channel].messages[ts].get("reactions", [])
-        return [one["name"] for one in found for _ in one["users"]]
 
     def _next_ts(self) -> str:
         self._clock = max(self._clock + 1_000, time.time_ns() // 1_000)

@@ -284,6 +284,7 @@ async def test_a_form_says_why_there_is_nothing_to_choose(place: Place) -> None:
         ("help", "`/claude list`"),
         ("list", "There are no tasks yet"),
         ("stop", "Say which task"),
+        ("stop 99999999999999999999", "There is no task"),
         ("status octo/hello#99", "There is no task `octo/hello#99`"),
     ],
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 import gidgethub
 
-from app import claude_cli, manifest, slack_check
+from app import backlog, claude_cli, manifest, slack_check
 from app.github import GitHub, open_github
 from app.settings import SettingsError, load
 from app.settings_model import Settings, SlackSettings
@@ -81,6 +81,7 @@ async def examine_settings(settings: Settings, why_not_confined: WhyNot) -> list
         model(settings),
         *await github(settings),
         *await slack(settings.slack),
+        *await waiting(settings),
     ]
 
 
@@ -275,6 +276,15 @@ async def slack(settings: SlackSettings) -> list[Check]:
             token = settings.app_token.get_secret_value()
             found["slack socket"] = await slack_check.check_socket(client, token)
     return [Check(name, ok=one.ok, detail=one.detail, mend=one.mend) for name, one in found.items()]
+
+
+async def waiting(settings: Settings) -> list[Check]:
+    """What is still to be said and heard, if the service runs here."""
+    found = await backlog.ask(settings.model_copy(update={"public_url": None}).base_url) if settings.port else None
+    if found is None:
+        return []
+    mend = "look into the service's log for the place that cannot be told" if found.is_old else ""
+    return [Check("waiting", ok=not found.is_old, detail=found.sentence, mend=mend)]
 
 
 def not_installed() -> list[str]:

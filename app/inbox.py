@@ -11,9 +11,10 @@ import random
 import sqlite3
 import time
 import traceback
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -24,7 +25,7 @@ from runner.errors import TryLater
 from runner.migrating import DatabaseRefused
 
 LARGEST_COMMIT = 256  # deliveries that one transaction stores
-AT_ONCE = 16  # subjects handled at the same time
+AT_ONCE = 16  # subjects of one place handled at the same time: one that hangs leaves room for the others
 OF_ONE_REPOSITORY = 4  # of them: what waits for its turn to write in a busy one leaves room for the others
 LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=24)  # GitHub itself keeps a delivery for three days: enough is left to replay it
@@ -56,7 +57,7 @@ class Inbox:
         self._lanes: dict[str, deque[Delivery]] = {}
         self._known: set[int] = set()
         self._read = 0
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, AT_ONCE))
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def put(self, delivery: Delivery) -> bool:
@@ -144,7 +145,7 @@ class Inbox:
 
         `tried_seconds` are by a clock that nobody sets: one that is set forward by a day must not make us give up.
         """
-        async with share, self._slots:
+        async with share, self._slots[delivery.source]:
             error: str | None = None
             try:
                 await self._dispatch(delivery)

@@ -209,7 +209,7 @@ def _filled(payload: Mapping[str, Any]) -> Filled | None:
     view = payload["view"]
     values, about = view["state"]["values"], json.loads(view["private_metadata"])
     text, chosen = values["text"]["text"]["value"], values["repository"]["repository"]["selected_option"]
-    if not text or not chosen:
+    if not text or not text.strip() or not chosen:
         return None
     return Filled(
         Whisper(payload["user"]["id"], about["channel"], None, about.get("url")),

@@ -5,6 +5,7 @@ import signal
 import time
 from typing import Any
 
+from app import backlog
 from app.demo.github.ledger import Fault
 from app.demo.github.model import Issue
 from app.demo.model import Script, Turn
@@ -241,6 +242,10 @@ async def test_a_slack_that_limits_everything_for_a_while_slows_no_run_and_ends_
         it.let_go()
         await it.says(issue, "Done")
         assert time.monotonic() - limited_at < 10
+        base_url = str(it.world.apps[it.app_id].hook_url).removesuffix("/webhooks/github")
+        waiting = await backlog.ask(base_url)
+        assert waiting is not None
+        assert waiting.unsaid["slack"][0] == waiting.unsaid["slack-replies"][0] == waiting.unheard == 1
         assert len([one for one in slack.ledger if one.status == 429]) <= 4
 
         await asyncio.sleep(15 - (time.monotonic() - limited_at))

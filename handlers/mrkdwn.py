@@ -19,7 +19,7 @@ def markdown(text: str) -> str:
 
 def mrkdwn(markdown: str) -> str:
     """Our own answers, which are Markdown, as Slack marks text up. Whoever is named in them is not called."""
-    parts = re.split(r"(`+[^`]+`+)", _without_tables(markdown))
+    parts = re.split(r"(`+[^`]+`+)", _without_tables(_OURS.sub("", markdown)))
     said = "".join(_code(part) if number % 2 else _marked_up(part) for number, part in enumerate(parts))
     return said if len(said) <= _LONGEST else f"{said[:_LONGEST].rsplit(chr(10), 1)[0]}\n…"
 
@@ -62,6 +62,7 @@ _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~|&])")
 _ENTITY = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 _RULE = re.compile(r"^(?:-{3,}|\*{3,})$", re.MULTILINE)
 _JOINER = "\u2060"
+_OURS = re.compile("[\ue000-\ue002]")  # what we mark a place with meanwhile
 
 
 def _marked_up(text: str) -> str:

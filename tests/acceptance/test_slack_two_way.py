@@ -3,9 +3,12 @@
 import asyncio
 import signal
 import time
+from datetime import timedelta
 from typing import Any
 
-from app import backlog
+import pytest
+
+from app import backlog, slack_missed
 from app.demo.github.ledger import Fault
 from app.demo.github.model import Issue
 from app.demo.model import Script, Turn
@@ -196,6 +199,24 @@ async def test_a_steer_reaches_claude_once_though_the_service_is_killed_between_
         it.let_go()
         await it.says(issue, "Done")
         assert told_to_claude(it, "make it blue") == 1
+
+
+async def test_a_steer_that_slack_told_while_nobody_listened_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slack_missed, "UNDER_WAY", timedelta(0))
+    async with house(slack=True, hears_slack="socket", toml=PEOPLE) as it:
+        issue, thread = await thread_of(it, [commits("egg.txt"), waits()], [commits("paint.txt")], [done("Painted.")])
+        slack = workspace(it)
+        heard = slack.write("UBOB", "in time", thread)
+        await it.until(lambda: slack.reactions(heard["ts"]))
+
+        await slack.break_off()
+        missed = slack.write("UBOB", "too early", thread)
+        slack.forget()
+        await it.until(lambda: slack.reactions(missed["ts"]))
+        it.let_go()
+        await it.says(issue, "Done")
+        assert slack.connections == 2
+        assert told_to_claude(it, "in time") == told_to_claude(it, "too early") == 1
 
 
 async def test_the_same_by_signed_requests() -> None:

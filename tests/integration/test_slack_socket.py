@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from app import slack_missed
 from app.slack_intake import Intake
 from app.slack_missed import Missed
 from app.slack_socket import Socket
@@ -159,3 +160,38 @@ async def test_a_reply_of_the_time_when_nobody_listened_is_found_once(world: Wor
     taken.clear()
     await missed.look()
     assert taken == []
+
+
+async def test_whether_we_hear_is_noted_and_a_look_that_fails_is_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark moves on while we hear, and stands while we do not."""
+    monkeypatch.setattr(slack_missed, "BEAT", timedelta(seconds=0.05))
+    monkeypatch.setattr(slack_missed, "AGAIN", timedelta(seconds=0.05))
+    await world.store.marks.reached("slack/heard", world.clock.now() - timedelta(hours=1))
+    hearing, begun = [True], asyncio.Event()
+
+    async def take(_: str, __: Mapping[str, Any]) -> None:
+        raise AssertionError("there is nothing to find")
+
+    running = asyncio.create_task(
+        Missed(world.client, world.store, take, lambda: bool(hearing), world.clock.now).run(begun)
+    )
+    world.slack.fail("auth.test", status=503)
+    begun.set()
+    await until(lambda: len(world.slack.calls("auth.test")) == 2)
+
+    async def mark() -> datetime | None:
+        return await world.store.marks.at("slack/heard")
+
+    before = await mark()
+    async with asyncio.timeout(5):
+        while await mark() == before:
+            await asyncio.sleep(0.01)
+    hearing.clear()
+    await asyncio.sleep(0.1)  # a beat that is under way
+    before = await mark()
+    await asyncio.sleep(0.2)
+    assert await mark() == before
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

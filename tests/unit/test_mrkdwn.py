@@ -1,10 +1,14 @@
 """Slack's markup, read and written."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handlers import answers
 from handlers.mrkdwn import markdown, mrkdwn, plain
 from handlers.people import UNKNOWN
+from handlers.sanitize import neutralise
+from tests.fakes.slack_blocks import mentions
 
 
 @pytest.mark.parametrize(
@@ -65,6 +69,15 @@ def test_a_long_answer_is_cut_between_lines() -> None:
     shown = mrkdwn("\n".join(["a line of words"] * 400))
     assert len(shown) <= 3_000
     assert shown.endswith("a line of words\n…")
+
+
+@given(st.text(alphabet=st.sampled_from("ab1 <>!@#&;\\`*_~[]()|-\n\ue000\ue001\ue002\u2060")))
+def test_whatever_is_in_an_answer_calls_nobody(text: str) -> None:
+    """Neither as it is, nor behind what our own Markdown does to it."""
+    for said in (text, neutralise(text), f"`{text}`", f"<!here> {text} <@U123456>"):
+        shown = mrkdwn(said)
+        assert mentions({"text": shown, "blocks": []}) == []
+        assert len(shown) <= 3_000
 
 
 def test_what_looks_like_html_reaches_claude_and_code_is_left_alone() -> None:

@@ -13,7 +13,7 @@ from app.demo.github.model import App, HookDelivery
 from app.doctor import Check, as_json, examine, render
 from app.settings import load
 from runner.migrating import migrate, newest
-from tests.fakes.slack import TOKEN, slack
+from tests.fakes.slack import TOKEN, TWO_WAY, slack
 
 
 async def confined() -> str | None:
@@ -204,6 +204,23 @@ async def test_slack_is_asked_where_it_is_configured(environ: dict[str, str]) ->
         [check] = await failing(environ | {"CCO_SLACK_BOT_TOKEN": "xoxb-another-token"})
         assert check.name == "slack"
         assert check.mend
+
+
+async def test_the_socket_is_opened_where_people_are_to_be_heard(environ: dict[str, str]) -> None:
+    async with slack() as workspace:
+        workspace.scopes = set(TWO_WAY)
+        environ |= {
+            "CCO_SLACK_API_URL": workspace.url,
+            "CCO_SLACK_CHANNEL": "C0123456789",
+            "CCO_SLACK_BOT_TOKEN": TOKEN,
+            "CCO_SLACK_APP_TOKEN": workspace.app_token,
+        }
+        assert "slack socket" in [one.name for one in await examine(confined, environ) if one.ok]
+        [check] = await failing(environ | {"CCO_SLACK_APP_TOKEN": "xapp-another"})
+        assert check.name == "slack socket"
+        workspace.scopes -= {"reactions:write"}
+        [check] = await failing(environ)
+        assert (check.name, "reactions:write" in check.mend) == ("slack", True)
 
 
 def test_people_read_what_is_wrong_with_its_command_below() -> None:

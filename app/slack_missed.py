@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,8 +52,8 @@ class Missed:
             begun.clear()
             try:
                 await self.look()
-            except (TryLater, Rejected) as exc:
-                logger.info("what was written in Slack meanwhile is looked for later: %s", exc)
+            except (TryLater, Rejected, TimeoutError, sqlite3.Error, OSError) as exc:
+                logger.info("what was written in Slack meanwhile is looked for later: %s", exc or "it takes too long")
                 asyncio.get_running_loop().call_later(AGAIN.total_seconds(), begun.set)
 
     async def look(self) -> int:

@@ -51,6 +51,8 @@ class Socket:
             except (TryLater, Rejected) as exc:
                 logger.info("Slack's socket cannot be opened yet: %s", exc)
                 wait = max(wait, exc.after.total_seconds()) if isinstance(exc, TryLater) and exc.after else wait
+            except Exception:  # the library's, or the network's: no reason to end the service
+                logger.exception("Slack's socket broke, and is opened again")
             else:
                 wait = FIRST_BACKOFF_SECONDS
                 continue
@@ -65,12 +67,12 @@ class Socket:
         """One, from its beginning to its end."""
         url = await self.address()
         client = SocketModeClient(self._app_token, logger, self._web_client(), auto_reconnect_enabled=False)
-        await client.aiohttp_client_session.close()  # its own would not know this machine's proxies
-        client.aiohttp_client_session = aiohttp.ClientSession(trust_env=True)
         client.proxy = None
         client.socket_mode_request_listeners.append(self._listen)
         client.wss_uri = url
         try:
+            await client.aiohttp_client_session.close()  # its own would not know this machine's proxies
+            client.aiohttp_client_session = aiohttp.ClientSession(trust_env=True)
             async with asyncio.timeout(CONNECT_SECONDS):
                 await client.connect()  # type: ignore[no-untyped-call]  # the library gives no type
             self.is_up = True

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
 from app import slack_missed
 from app.slack_intake import Intake
@@ -120,6 +121,27 @@ async def test_a_connection_that_slack_renews_or_that_breaks_loses_nothing(world
         await until(world.slack.acknowledged)
         assert len(await stored(world)) == 2
         assert world.slack.connections == 3
+
+
+async def test_a_bug_in_the_library_ends_no_service(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is written down, and the socket is opened again."""
+    broken = [True]
+
+    async def connect(self: SocketModeClient) -> None:
+        if broken:
+            broken.pop()
+            raise RuntimeError("nobody thought of this")
+        await whole(self)
+
+    whole = SocketModeClient.connect
+    monkeypatch.setattr(SocketModeClient, "connect", connect)
+    async with listening(world) as begun:
+        await until(lambda: begun == ["connected"])
+        in_a_thread(world)
+        await until(world.slack.acknowledged)
+    assert "nobody thought of this" in caplog.text
 
 
 async def test_a_token_that_is_not_taken_is_told_once(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -142,14 +142,14 @@ def id_of(kind: str, payload: Mapping[str, Any]) -> str:
 
 
 def lane_of(payload: Mapping[str, Any]) -> str:
-    """What it is about: the thread; else it is alone."""
+    """What it is about: the thread, in its channel; else it is alone, and waits for nothing of anybody else's."""
     for one in (payload.get("event"), payload.get("container")):
         if not isinstance(one, dict):
             continue
         thread = one.get("thread_ts") or one.get("message_ts")
         if thread:
             return f"{one.get('channel') or one.get('channel_id')}/{thread}"
-    return f"alone/{payload.get('trigger_id')}"
+    return f"{payload.get('trigger_id')}/alone"
 
 
 def _interactive(payload: Mapping[str, Any]) -> Heard | None:

@@ -101,7 +101,7 @@ def test_a_thread_is_a_lane_for_its_messages_and_for_the_clicks_below_them() -> 
     said = {"event": {"channel": "C1", "ts": "6.0", "thread_ts": "4.0"}}
     first = CLICK | {"container": {"message_ts": "4.0", "channel_id": "C1"}}
     assert lane_of(said) == lane_of(CLICK) == lane_of(first) == "C1/4.0"
-    assert lane_of({"trigger_id": "t1"}) == "alone/t1"
+    assert lane_of({"trigger_id": "t1"}) == "t1/alone"
 
 
 def test_only_what_makes_sense_is_offered() -> None:

@@ -52,13 +52,14 @@ class Calls:
     def __init__(self, client: AsyncWebClient, monotonic: Callable[[], float]) -> None:
         self.client = client
         self._monotonic = monotonic
-        self._told: set[str] = set()
+        self._told: set[str] = set()  # what an operator must mend, since it last went well
+        self._once: set[str] = set()
         self._limited: dict[str, float] = {}  # by method: not before this moment of `monotonic`
 
     def once(self, what: str) -> bool:
-        """Whether this is the first time that it is to be said, since all was well."""
-        new = what not in self._told
-        self._told.add(what)
+        """Whether this is the first time that it is to be said."""
+        new = what not in self._once
+        self._once.add(what)
         return new
 
     async def tell(self, method: str, call: Call, where: str = "") -> AsyncSlackResponse:
@@ -70,7 +71,7 @@ class Calls:
                 self._told.add(exc.error)
                 logger.error("Slack hears nothing of the tasks: %s", exc)  # noqa: TRY400  (a sentence, not a bug)
             raise
-        self._told &= {"looking"}
+        self._told.clear()
         return answer
 
     async def ask(self, method: str, call: Call, where: str = "") -> AsyncSlackResponse:

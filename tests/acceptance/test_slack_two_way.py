@@ -45,7 +45,9 @@ def told_to_claude(it: House, text: str) -> int:
 
 async def test_a_steer_in_the_thread_reaches_claude_once_though_slack_says_it_twice() -> None:
     async with house(slack=True, hears_slack="socket", toml=PEOPLE) as it:
-        issue, thread = await thread_of(it, [commits("egg.txt"), waits()], [commits("paint.txt")], [done("Painted.")])
+        issue, thread = await thread_of(
+            it, [commits("egg.txt"), waits()], [commits("paint.txt")], *[[done("Painted.")]] * 3
+        )
         slack = workspace(it)
 
         event = slack.write("UBOB", "make it &lt;blue&gt;", thread)
@@ -184,7 +186,9 @@ async def test_a_message_is_made_a_task_with_its_words_and_where_they_stand() ->
 
 async def test_a_steer_reaches_claude_once_though_the_service_is_killed_between_storing_and_doing_it() -> None:
     async with house(slack=True, hears_slack="socket", toml=PEOPLE, separate=True) as it:
-        issue, thread = await thread_of(it, [commits("egg.txt"), waits()], [commits("paint.txt")], [done("Painted.")])
+        issue, thread = await thread_of(
+            it, [commits("egg.txt"), waits()], [commits("paint.txt")], *[[done("Painted.")]] * 3
+        )
         slack = workspace(it)
         storm = Fault("GET", "/collaborators/bob/permission$", 503, times=1000)
         it.world.faults.append(storm)
@@ -204,7 +208,9 @@ async def test_a_steer_reaches_claude_once_though_the_service_is_killed_between_
 async def test_a_steer_that_slack_told_while_nobody_listened_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slack_missed, "UNDER_WAY", timedelta(0))
     async with house(slack=True, hears_slack="socket", toml=PEOPLE) as it:
-        issue, thread = await thread_of(it, [commits("egg.txt"), waits()], [commits("paint.txt")], [done("Painted.")])
+        issue, thread = await thread_of(
+            it, [commits("egg.txt"), waits()], [commits("paint.txt")], *[[done("Painted.")]] * 3
+        )
         slack = workspace(it)
         heard = slack.write("UBOB", "in time", thread)
         await it.until(lambda: slack.reactions(heard["ts"]))
@@ -252,7 +258,9 @@ async def test_the_same_by_signed_requests() -> None:
 
 async def test_a_slack_that_limits_everything_for_a_while_slows_no_run_and_ends_with_the_right_message_once() -> None:
     async with house(slack=True, hears_slack="socket", toml=PEOPLE) as it:
-        issue, thread = await thread_of(it, [commits("egg.txt"), waits()], [done("Boiled.")])
+        heard_late = [done("Boiled.")]  # as a turn of its own
+        turns: list[Turn] = [[commits("egg.txt"), waits()], [commits("salt.txt")], [done("Boiled.")], heard_late]
+        issue, thread = await thread_of(it, *turns)
         slack = workspace(it)
         limited_at = time.monotonic()
         for method in ("chat.postMessage", "chat.update", "reactions.add", "chat.postEphemeral"):

@@ -276,8 +276,11 @@ async def slack(settings: SlackSettings) -> list[Check]:
     if settings.bot_token is None:
         return []
     async with open_slack(settings, timeout_seconds=SLACK_SECONDS) as client:
-        found = await slack_check.check(client)
-    return [Check("slack", ok=found.ok, detail=found.detail, mend=found.mend)]
+        found = {"slack": await slack_check.check(client, settings.channels.values(), hears=settings.hears)}
+        if settings.app_token is not None:
+            token = settings.app_token.get_secret_value()
+            found["slack socket"] = await slack_check.check_socket(client, token)
+    return [Check(name, ok=one.ok, detail=one.detail, mend=one.mend) for name, one in found.items()]
 
 
 async def discord(settings: Settings) -> list[Check]:

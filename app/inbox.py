@@ -11,12 +11,14 @@ import random
 import sqlite3
 import time
 import traceback
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
+from handlers import slack_heard
 from handlers.tickets import ticket_told_of
 from runner.about import about
 from runner.deliveries import Deliveries, Delivery
@@ -24,7 +26,7 @@ from runner.errors import TryLater
 from runner.migrating import DatabaseRefused
 
 LARGEST_COMMIT = 256  # deliveries that one transaction stores
-AT_ONCE = 16  # subjects handled at the same time
+AT_ONCE = 16  # subjects of one place handled at the same time: one that hangs leaves room for the others
 OF_ONE_REPOSITORY = 4  # of them: what waits for its turn to write in a busy one leaves room for the others
 LONGEST_WAIT = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(hours=24)  # GitHub itself keeps a delivery for three days: enough is left to replay it
@@ -56,7 +58,7 @@ class Inbox:
         self._lanes: dict[str, deque[Delivery]] = {}
         self._known: set[int] = set()
         self._read = 0
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(partial(asyncio.Semaphore, AT_ONCE))
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def put(self, delivery: Delivery) -> bool:
@@ -144,7 +146,7 @@ class Inbox:
 
         `tried_seconds` are by a clock that nobody sets: one that is set forward by a day must not make us give up.
         """
-        async with share, self._slots:
+        async with share, self._slots[delivery.source]:
             error: str | None = None
             try:
                 await self._dispatch(delivery)
@@ -172,7 +174,8 @@ class Inbox:
 def lane_of(delivery: Delivery) -> str:
     """What the delivery is about: those with the same answer are handled one after the other.
 
-    An issue or a pull request by its number, a ticket by Jira's; else the repository; else the installation or
+    An issue or a pull request by its number, a ticket by Jira's, in Slack a thread; else the repository; else the
+    installation or
     organisation.
     """
     try:
@@ -181,6 +184,8 @@ def lane_of(delivery: Delivery) -> str:
         payload = None
     if delivery.source == "jira":
         return f"jira/{ticket_told_of(payload) if isinstance(payload, dict) else None}"
+    if delivery.source == "slack":
+        return f"slack/{slack_heard.lane_of(payload if isinstance(payload, dict) else {})}"
     repository = _at(payload, "repository", "id")
     number = (
         _at(payload, "issue", "number")

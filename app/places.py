@@ -1,7 +1,7 @@
 """The places where tasks are told of: one table, from the settings to the reporters."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,27 +9,23 @@ from app.discord import Discord
 from app.github import GitHub
 from app.outgoing import Outgoing, open_outgoing
 from app.settings_model import Settings
-from app.slack import Slack, open_slack
 from handlers.desk import House
 from handlers.reporters.discord import DiscordReporter
 from handlers.reporters.github import reporters as github_reporters
-from handlers.reporters.slack import SlackReporter
 from handlers.reporters.webhooks import PlainWebhook
 from handlers.reporting import Reporter
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a place is made of. `forgotten`: since when we may have said what we know nothing of, after a restore."""
+    """What a place is made of. `heard` are the reporters of places that hear people, too: their doors make them."""
 
     settings: Settings
     house: House
     now: Callable[[], datetime]
     outgoing: Outgoing
     github: GitHub
-    slack: Slack | None
-    jira: Sequence[Reporter]
-    forgotten: datetime | None
+    heard: Mapping[str, Sequence[Reporter]]
 
 
 # Nothing is made where the settings ask for nothing.
@@ -41,13 +37,11 @@ def _github(given: Given) -> Sequence[Reporter]:
 
 
 def _slack(given: Given) -> Sequence[Reporter]:
-    if given.slack is None:
-        return []
-    return [SlackReporter(given.slack, given.house.redact, given.house.dashboard, given.now, given.forgotten)]
+    return given.heard.get("slack", ())
 
 
 def _jira(given: Given) -> Sequence[Reporter]:
-    return given.jira
+    return given.heard.get("jira", ())
 
 
 def _discord(given: Given) -> Sequence[Reporter]:
@@ -86,14 +80,11 @@ PLACES: Mapping[str, Place] = {
 async def open_places(
     settings: Settings,
     github: GitHub,
-    jira: Sequence[Reporter],
     house: House,
     now: Callable[[], datetime],
-    forgotten: datetime | None,
+    heard: Mapping[str, Sequence[Reporter]],
 ) -> AsyncIterator[list[Reporter]]:
     """All that the settings ask for. Nothing is said yet, so that a place being down delays no start."""
-    async with AsyncExitStack() as stack:
-        outgoing = await stack.enter_async_context(open_outgoing())
-        slack = await stack.enter_async_context(open_slack(settings.slack)) if settings.slack.bot_token else None
-        given = Given(settings, house, now, outgoing, github, slack, jira, forgotten)
+    async with open_outgoing() as outgoing:
+        given = Given(settings, house, now, outgoing, github, heard)
         yield [reporter for place in PLACES.values() for reporter in place(given)]

@@ -9,28 +9,25 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import orjson
 from aiohttp import web as http
-from gidgethub import sansio
 
 from app import api, credentials, doctor, health, logs, measuring, paused, sweeping, web
 from app.dashboard.pages import add_dashboard
 from app.dashboard.signing_in import Entrance
 from app.dashboard.with_github import WithGitHub
 from app.deeds import Deeds
+from app.doors import open_doors
 from app.finds import Finds
 from app.github import GitHub, open_github
 from app.github_lane import INTERVAL
 from app.github_people import People
-from app.inbox import Inbox
-from app.jira_door import connected as connected_jira
 from app.live import Live
 from app.looking import after, looking
 from app.loops import working
@@ -41,17 +38,13 @@ from app.reconciling import Reconciler
 from app.rules import rules_of
 from app.settings import make_home
 from app.settings_model import Settings
-from app.webhooks import JIRA, Receiver
 from handlers.desk import Desk, House
-from handlers.dispatch import dispatch
-from handlers.github import repository_of
 from handlers.looking_first import LookFirst
 from handlers.publishing import GitHubForge
 from handlers.reporting import Reporting
 from runner import confinement
 from runner.clocks import steady_clock
 from runner.conductor import Conductor
-from runner.deliveries import Delivery
 from runner.engine import Engine
 from runner.launching import Rules
 from runner.marks import Restored
@@ -64,8 +57,6 @@ from runner.tasks import Actor
 from runner.tmux import Tmux
 
 logger = logging.getLogger(__name__)
-
-HandOn = Callable[[Delivery], Awaitable[None]]
 
 # How long after a restore a Slack thread is looked for before one is begun.
 LOOK_FIRST = timedelta(days=7)
@@ -167,16 +158,14 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
                 tally=tally,
             )
         )
-        jira = await stack.enter_async_context(connected_jira(settings, github.of, conductor, store, house, _now))
-        hand_on = _handing_on({"github": _from_github(github, conductor, store, house), **jira.doors})
-        inbox = Inbox(store.deliveries, hand_on, partial(store.register.issue_of, house.host))
-        places = open_places(settings, github, jira.reporters, house, _now, _forgotten(restored))
-        reporters = await stack.enter_async_context(places)
-        live, deeds = Live(store), Deeds(github, conductor, store, mirrors, engine, house)
-        token = _api_token(settings, home, keyring)
-        entrance = Entrance(token, settings.public_url, _now)
-        with_github = _with_github(settings, entrance, github, client)
         people = People(github.of, house.host, _now)
+        doors = await stack.enter_async_context(
+            open_doors(settings, github, people, conductor, store, house, _now, _forgotten(restored))
+        )
+        reporters = await stack.enter_async_context(open_places(settings, github, house, _now, doors.heard))
+        live, deeds = Live(store), Deeds(github, conductor, store, mirrors, engine, house)
+        entrance = Entrance(token := _api_token(settings, home, keyring), settings.public_url, _now)
+        with_github = _with_github(settings, entrance, github, client)
         finds, listening, metrics, pulse = Finds(), asyncio.Event(), Metrics(), health.Pulse()
         reporting = Reporting(store, reporters, steady_clock(_now))
         readiness = _readiness(settings, home, lock, store, tmux, github, rules)
@@ -192,12 +181,13 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             finds=finds,
             traffic=github.traffic,
         )
-        server = _server(settings, token, entrance, store, inbox, live, deeds, people, with_github, metrics, reporting)
+        server = _server(settings, token, entrance, store, live, deeds, people, with_github, reporting)
+        doors.add_routes(server, metrics.answered)
         web.add_health(server, readiness.wrong, metrics.text)
         reconciler = Reconciler(
             github,
             store,
-            inbox,
+            doors.inbox,
             lambda repository: Desk(github.of(repository), conductor, store, house),
             house,
             finds,
@@ -211,13 +201,13 @@ async def open_services(settings: Settings, write_interval: timedelta = INTERVAL
             working(
                 failed,
                 after(looked, conductor.run),
-                inbox.drain(),
+                doors.inbox.drain(),
                 after(looked, reporting.run),
                 live.run(),
                 store.keep_looking_for_damage(),
                 pulse.beat(),
                 after(looked, partial(reconciler.run, listening)),
-                *(after(looked, partial(loop, inbox)) for loop in jira.loops),
+                *(after(looked, loop) for loop in doors.loops),
                 paused.watch(store),
                 sweeping.daily(home, store, mirrors, tmux, sweeping.rules(settings), _now),
                 looking(looked, restored, LookFirst(github.of, house, store, engine.has_traces)),
@@ -259,32 +249,6 @@ def _forgotten(restored: Restored | None) -> datetime | None:
     return restored.made_at if restored is not None and recent else None
 
 
-def _handing_on(doors: Mapping[str, HandOn]) -> HandOn:
-    """From a stored delivery to the handlers of the place that it came from."""
-
-    async def hand_on(delivery: Delivery) -> None:
-        door = doors.get(delivery.source)
-        if door is None:
-            logger.info("a delivery of %s is left alone: that place is not connected any more", delivery.source)
-            return
-        await door(delivery)
-
-    return hand_on
-
-
-def _from_github(github: GitHub, conductor: Conductor, store: Store, house: House) -> HandOn:
-    """With GitHub's API for the delivery's repository."""
-
-    async def hand_on(delivery: Delivery) -> None:
-        payload = orjson.loads(delivery.body)
-        event = sansio.Event(payload, event=delivery.event, delivery_id=delivery.delivery_id)
-        about = payload.get("repository")
-        gh = github.of(repository_of(about, house)) if about else github.app
-        await dispatch(event, Desk(gh, conductor, store, house))
-
-    return hand_on
-
-
 def _with_github(
     settings: Settings, entrance: Entrance, github: GitHub, client: credentials.OAuthClient | None
 ) -> WithGitHub | None:
@@ -319,23 +283,14 @@ def _server(
     token: str,
     entrance: Entrance,
     store: Store,
-    inbox: Inbox,
     live: Live,
     deeds: Deeds,
     people: People,
     with_github: WithGitHub | None,
-    metrics: Metrics,
     reporting: Reporting,
 ) -> http.Application:
     app = web.application(web.hosts_of(settings.public_url, settings.host, settings.port))
     app.middlewares.append(api.only_with(token, entrance.admits))
-    secrets = [secret.get_secret_value() for secret in settings.github.webhook_secret]
-    receiver = Receiver(secrets, inbox.put, metrics.answered, lambda: store.pause.on)
-    app.router.add_post("/webhooks/github", receiver.receive)
-    if settings.jira.url is not None and settings.jira.webhook_secret is not None:
-        jira_secrets = [settings.jira.webhook_secret.get_secret_value()]
-        from_jira = Receiver(jira_secrets, inbox.put, metrics.answered, lambda: store.pause.on, JIRA)
-        app.router.add_post("/webhooks/jira", from_jira.receive)
     held = partial(paused.unless_paused, store)
     offered = api.Deeds(
         start=held(deeds.start),

@@ -27,7 +27,14 @@ OWN_NAMES: dict[tuple[str, ...], str] = {
     ("anthropic", "oauth_token"): "CLAUDE_CODE_OAUTH_TOKEN",
     ("anthropic", "base_url"): "ANTHROPIC_BASE_URL",
 }
-ONLY_IN_FILE = {("people",), ("jira", "projects"), ("jira", "roles"), ("jira", "transitions"), ("webhooks",)}
+ONLY_IN_FILE = {
+    ("people",),
+    ("jira", "projects"),
+    ("jira", "roles"),
+    ("jira", "transitions"),
+    ("slack", "channels"),
+    ("webhooks",),
+}
 SAFE_TO_SHOW = 60  # characters of a wrong value that are repeated in its line
 
 
@@ -230,6 +237,11 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield "CCO_SLACK_BOT_TOKEN is not set, but CCO_SLACK_CHANNEL is: set both, or neither"
     if slack.bot_token is not None and slack.channel is None:
         yield "CCO_SLACK_CHANNEL is not set, but CCO_SLACK_BOT_TOKEN is: set both, or neither"
+    for name, secret in (("CCO_SLACK_APP_TOKEN", slack.app_token), ("CCO_SLACK_SIGNING_SECRET", slack.signing_secret)):
+        if secret is not None and slack.bot_token is None:
+            yield f"CCO_SLACK_BOT_TOKEN is not set, but {name} is: who hears in Slack must be able to answer there"
+    if slack.quiet_hours is not None and len(set(slack.quiet_hours.split("-"))) == 1:
+        yield f"CCO_SLACK_QUIET_HOURS is {slack.quiet_hours!r}: it must begin and end at different times"
     if jira.url is not None or jira.email is not None or jira.token is not None:
         for name, value in (("URL", jira.url), ("TOKEN", jira.token)):
             if value is None:

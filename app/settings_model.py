@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -102,12 +103,21 @@ def _repository_name(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise ValueError("it is no time zone that this machine knows") from exc
+    return value
+
+
 Url = Annotated[str, AfterValidator(_url)]
 Secret = Annotated[SecretStr, AfterValidator(_not_blank)]
 ExistingPath = Annotated[Path, AfterValidator(_existing)]
 Login = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$")]
 Title = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
 RepositoryName = Annotated[str, AfterValidator(_repository_name)]
+ChannelName = Annotated[str, Field(min_length=1, max_length=80)]
 
 
 class Section(BaseModel):
@@ -204,6 +214,22 @@ class SlackSettings(Section):
     signing_secret: Secret | None = Field(default=None, description="the signing secret of the Slack app")
     app_token: Secret | None = Field(default=None, description="the app-level token for Socket Mode (xapp-…)")
     api_url: Url = Field(default="https://slack.com/api", description="an address such as https://slack.com/api/")
+    channels: dict[RepositoryName, ChannelName] = Field(
+        default={}, description="a channel's id or #name for each repository that has one of its own"
+    )
+    quiet_hours: str | None = Field(
+        default=None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="two times of the day, such as 22:00-07:00",
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        default="UTC", description="the name of a time zone, such as Europe/Berlin"
+    )
+
+    @property
+    def hears(self) -> bool:
+        """Whether people are heard there, by one door or the other."""
+        return self.bot_token is not None and (self.app_token is not None or self.signing_secret is not None)
 
 
 class JiraSettings(Section):

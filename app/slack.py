@@ -1,4 +1,4 @@
-"""Slack's Web API, as much of it as one thread per task needs: post, edit, and find again what we posted."""
+"""The channels that tasks are told of in: post there, edit, and find again what we posted."""
 
 import logging
 import re
@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
-from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.http_retry.request import HttpRequest
 from slack_sdk.http_retry.response import HttpResponse
@@ -18,65 +17,35 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from app.settings_model import SlackSettings
+from app.slack_calls import PAGES, TOKEN_REFUSED, Calls, Rejected, Unusable, advice, following, refusal
 from handlers.messages_slack import Message
-from handlers.reporters.slack import Mark, Spot
-from runner.errors import TryLater
+from handlers.slack_rooms import Mark, Spot
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
 SHORT_WAIT_SECONDS = 3  # a longer rate limit is the report loop's to wait for, not one call's
-LONGEST_ADVICE_SECONDS = 3600
-LOOK_AGAIN = timedelta(minutes=5)  # whether an operator has mended what only they can
 CLOCKS_DIFFER = timedelta(minutes=10)  # Slack's timestamps are by its clock, `since` is by ours
-PAGES = 20  # of 200 messages: how far we look for one of our own
 EVENT_TYPE = "cco_task"
 
 _CHANNEL_ID = re.compile(r"[CDG][A-Z0-9]+")
-_TOKEN = frozenset(
-    {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "no_permission"}
-)
-_CLOSED = frozenset({"is_archived", "restricted_action", "restricted_action_read_only_channel", "ekm_access_denied"})
 _NOT_OURS = frozenset({"message_not_found", "cant_update_message"})
-_BUSY = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"})
-
-Call = Callable[[], Awaitable[AsyncSlackResponse]]
-
-
-class Rejected(Exception):
-    """Slack understood us and said no to this one thing; `error` is its own word for why."""
-
-    def __init__(self, method: str, error: str, more: str = "") -> None:
-        super().__init__(f"Slack refused {method}: {error}{f' ({more})' if more else ''}")
-        self.error = error
-
-
-class Unusable(TryLater):
-    """Slack refuses us until an operator mends it: `detail` is what is wrong, `mend` what to do about it."""
-
-    def __init__(self, error: str, detail: str, mend: str) -> None:
-        super().__init__(f"{detail}; {mend}", LOOK_AGAIN)
-        self.error = error
-        self.detail = detail
-        self.mend = mend
 
 
 class Slack:
-    """One channel, spoken to as the app's bot. Every method raises TryLater for the weather."""
+    """Spoken to as the app's bot. `usual` is the channel where no other is set. TryLater is the weather."""
 
-    def __init__(self, client: AsyncWebClient, channel: str, monotonic: Callable[[], float]) -> None:
-        self._client = client
-        self._channel = channel
-        self._monotonic = monotonic
-        self._told: set[str] = set()
-        self._limited: dict[str, float] = {}  # by method: not before this moment of `monotonic`
+    def __init__(self, calls: Calls, usual: str) -> None:
+        self.calls = calls
+        self.usual = usual
+        self._client = calls.client
 
-    async def post(self, message: Message, mark: Mark, thread: Spot | None = None) -> Spot:
-        """Write a message, or a reply in a thread. After TryLater it may have been written all the same."""
-        answer = await self._tell(
+    async def post(self, message: Message, mark: Mark, channel: str, thread: Spot | None = None) -> Spot:
+        """Write to the channel, or in a thread there. After TryLater it may have been written all the same."""
+        answer = await self.calls.tell(
             "chat.postMessage",
             lambda: self._client.chat_postMessage(
-                channel=thread.channel if thread else self._channel,
+                channel=thread.channel if thread else channel,
                 thread_ts=thread.ts if thread else None,
                 text=message.text,
                 blocks=message.blocks,
@@ -86,13 +55,14 @@ class Slack:
                 unfurl_links=False,
                 unfurl_media=False,
             ),
+            thread.channel if thread else channel,
         )
         return Spot(str(answer["channel"]), str(answer["ts"]))
 
     async def edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
         """Write a message anew where it stands. False: it is there no more, or another app of Slack's wrote it."""
         try:
-            await self._tell(
+            await self.calls.tell(
                 "chat.update",
                 lambda: self._client.chat_update(
                     channel=spot.channel,
@@ -103,6 +73,7 @@ class Slack:
                     parse="none",  # here, unlike for a new message, Slack's default is to link names
                     link_names=False,
                 ),
+                spot.channel,
             )
         except Rejected as exc:
             if exc.error in _NOT_OURS:
@@ -110,12 +81,12 @@ class Slack:
             raise
         return True
 
-    async def find(self, mark: Mark, since: datetime) -> Spot | None:
-        """The message with this mark, posted to the channel after `since`. None, too, where we may not look."""
+    async def find(self, mark: Mark, since: datetime, where: str) -> Spot | None:
+        """The message with this mark, posted to the channel `where` after `since`. None, too, where we may not look."""
         oldest = f"{(since - CLOCKS_DIFFER).timestamp():.6f}"
 
         async def look() -> Spot | None:
-            channel = await self._channel_id()
+            channel = await self.id_of(where)
             return await self._search(
                 "conversations.history",
                 channel,
@@ -140,24 +111,44 @@ class Slack:
             )
         )
 
+    async def replies(self, thread: Spot, since: datetime) -> list[dict[str, Any]]:
+        """What was written in a thread since then, as Slack describes it; its first message may be among it."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        for _ in range(PAGES):
+            here = cursor
+            answer = await self.calls.ask(
+                "conversations.replies",
+                lambda here=here: self._client.conversations_replies(  # type: ignore[misc]  # mypy infers no default
+                    channel=thread.channel, ts=thread.ts, oldest=f"{since.timestamp():.6f}", limit=200, cursor=here
+                ),
+                thread.channel,
+            )
+            found += answer["messages"] or []
+            if not (cursor := following(answer)):
+                break
+        return found
+
     async def identity(self) -> AsyncSlackResponse:
         """Who Slack takes us for; the header `x-oauth-scopes` says what we may do."""
-        return await self._ask("auth.test", self._client.auth_test)
+        return await self.calls.ask("auth.test", self._client.auth_test)
 
-    async def place(self) -> dict[str, Any]:
-        """Slack's own description of the channel."""
-        channel = await self._channel_id()
-        answer = await self._ask("conversations.info", lambda: self._client.conversations_info(channel=channel))
+    async def place(self, where: str) -> dict[str, Any]:
+        """Slack's own description of a channel."""
+        channel = await self.id_of(where)
+        answer = await self.calls.ask(
+            "conversations.info", lambda: self._client.conversations_info(channel=channel), where
+        )
         return dict(answer["channel"] or {})
 
-    async def _channel_id(self) -> str:
-        """The setting, or the id of the channel it names."""
-        if _CHANNEL_ID.fullmatch(self._channel):
-            return self._channel
-        name, cursor = self._channel.removeprefix("#"), ""
+    async def id_of(self, where: str) -> str:
+        """The id of a channel that is set by its id or its name."""
+        if _CHANNEL_ID.fullmatch(where):
+            return where
+        name, cursor = where.removeprefix("#"), ""
         for _ in range(PAGES):
             page = cursor
-            answer = await self._ask(
+            answer = await self.calls.ask(
                 "users.conversations",
                 lambda page=page: self._client.users_conversations(  # type: ignore[misc]  # mypy infers no default
                     cursor=page, limit=200, exclude_archived=True, types="public_channel,private_channel"
@@ -166,9 +157,9 @@ class Slack:
             for channel in answer["channels"] or []:
                 if channel.get("name") == name:
                     return str(channel["id"])
-            if not (cursor := _next(answer)):
+            if not (cursor := following(answer)):
                 break
-        raise self._refusal("users.conversations", "channel_not_found", {})
+        raise refusal("users.conversations", "channel_not_found", {}, where)
 
     async def _search(
         self, method: str, channel: str, mark: Mark, page: Callable[[str], Awaitable[AsyncSlackResponse]]
@@ -176,11 +167,11 @@ class Slack:
         cursor = ""
         for _ in range(PAGES):
             here = cursor
-            answer = await self._ask(method, lambda here=here: page(here))  # type: ignore[misc]  # the same
+            answer = await self.calls.ask(method, lambda here=here: page(here))  # type: ignore[misc]  # the same
             for message in answer["messages"] or []:
                 if _is_marked(message, mark):
                     return Spot(channel, str(message["ts"]))
-            if not (cursor := _next(answer)):
+            if not (cursor := following(answer)):
                 break
         return None
 
@@ -189,89 +180,15 @@ class Slack:
         try:
             return await search()
         except (Rejected, Unusable) as exc:
-            if exc.error in _TOKEN:
+            if exc.error in TOKEN_REFUSED:
                 raise
-            if "looking" not in self._told:
-                self._told.add("looking")
+            if self.calls.once("looking"):
                 logger.warning(
                     "Slack does not let us look for our own messages, so one may be there twice after a crash"
                     " (give the app channels:history, groups:history and channels:read): %s",
                     exc,
                 )
             return None
-
-    async def _tell(self, method: str, call: Call) -> AsyncSlackResponse:
-        """Ask, and tell the operator once what only they can mend."""
-        try:
-            answer = await self._ask(method, call)
-        except Unusable as exc:
-            if exc.error not in self._told:
-                self._told.add(exc.error)
-                logger.error("Slack hears nothing of the tasks: %s", exc)  # noqa: TRY400  (a sentence, not a bug)
-            raise
-        self._told &= {"looking"}
-        return answer
-
-    async def _ask(self, method: str, call: Call) -> AsyncSlackResponse:
-        wait = self._limited.get(method, 0.0) - self._monotonic()
-        if wait > 0:
-            raise TryLater(f"Slack limits how often we may call {method}", timedelta(seconds=wait))
-        try:
-            return await call()
-        except SlackApiError as exc:
-            raise self._meaning(method, exc) from exc
-        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise TryLater(f"Slack cannot be reached: {type(exc).__name__} {exc}".rstrip()) from exc
-        except (AttributeError, ValueError, LookupError) as exc:  # how the SDK says that it was no JSON object
-            raise TryLater(f"what answered {method} does not speak as Slack does") from exc
-
-    def _meaning(self, method: str, exc: SlackApiError) -> Exception:
-        response = exc.response
-        status = int(getattr(response, "status_code", None) or getattr(response, "status", None) or 0)
-        data = getattr(response, "data", None)
-        body: dict[str, Any] = data if isinstance(data, dict) else {}
-        error = str(body.get("error") or f"HTTP {status}")
-        if status == 429 or error in _BUSY or status >= 500:
-            after = _advice(response.headers.get("Retry-After"))
-            if after is not None:
-                self._limited[method] = self._monotonic() + after.total_seconds()
-            return TryLater(f"Slack is busy: {error}", after)
-        if status == 200 and "error" not in body:
-            return TryLater(f"what answered {method} does not speak as Slack does")
-        return self._refusal(method, error, body)
-
-    def _refusal(self, method: str, error: str, body: dict[str, Any]) -> Exception:
-        where = self._channel
-        if error in _TOKEN:
-            return Unusable(
-                error,
-                f"Slack does not accept the bot token ({error})",
-                "copy the Bot User OAuth Token (xoxb-…) of your Slack app into CCO_SLACK_BOT_TOKEN",
-            )
-        if error == "missing_scope":
-            needed = str(body.get("needed") or "chat:write")
-            return Unusable(
-                error,
-                f"the Slack app may not call {method}: it lacks the scope {needed}",
-                f"add {needed} under OAuth & Permissions and install the app again",
-            )
-        if error == "channel_not_found":
-            return Unusable(
-                error,
-                f"Slack knows no channel {where}, or the bot may not see it",
-                "set CCO_SLACK_CHANNEL to the channel's id (C…, at the end of its About tab); "
-                "into a private one, /invite the bot first",
-            )
-        if error == "not_in_channel":
-            return Unusable(error, f"the bot is not in {where}", "write /invite @ and the bot's name in that channel")
-        if error in _CLOSED:
-            return Unusable(
-                error,
-                f"Slack lets nobody like us write in {where} ({error})",
-                "let the bot post there, or set CCO_SLACK_CHANNEL to another channel",
-            )
-        more = "; ".join(str(line) for line in (body.get("response_metadata") or {}).get("messages") or [])
-        return Rejected(method, error, more)
 
 
 @asynccontextmanager
@@ -293,7 +210,7 @@ async def open_slack(
             retry_handlers=[_ShortWaits(max_retry_count=1)],
         )
         client.proxy = None  # it reads HTTPS_PROXY but not NO_PROXY; the session reads both
-        yield Slack(client, settings.channel, monotonic)
+        yield Slack(Calls(client, monotonic), settings.channel)
 
 
 class _ShortWaits(AsyncRateLimitErrorRetryHandler):
@@ -310,7 +227,7 @@ class _ShortWaits(AsyncRateLimitErrorRetryHandler):
         if not await super()._can_retry_async(state=state, request=request, response=response, error=error):
             return False
         headers = {name.lower(): values[0] for name, values in response.headers.items()} if response else {}
-        after = _advice(headers.get("retry-after"))
+        after = advice(headers.get("retry-after"))
         return after is not None and after.total_seconds() <= SHORT_WAIT_SECONDS
 
 
@@ -326,13 +243,3 @@ def _is_marked(message: dict[str, Any], mark: Mark) -> bool:
         return False
     wanted = {name: value for name, value in mark.items() if name != "task" or "subject" not in mark}
     return {name: value for name, value in payload.items() if name != "task" or "subject" not in mark} == wanted
-
-
-def _next(answer: AsyncSlackResponse) -> str:
-    return str((answer.get("response_metadata") or {}).get("next_cursor") or "")
-
-
-def _advice(retry_after: str | None) -> timedelta | None:
-    if retry_after is None or not re.fullmatch(r"[0-9]{1,9}", retry_after):
-        return None
-    return timedelta(seconds=min(int(retry_after), LONGEST_ADVICE_SECONDS))

@@ -40,6 +40,9 @@ ASKED_SINCE = (
     "What runs now was asked for after you wrote this, and I only read it now. Write `/claude stop` again to end it."
 )
 OVERTAKEN = "I only read this now, and {why} after you wrote it, so I did not begin. Write it again, and I will."
+ON_IT = "On it."
+HAVE_IT = "I have that already."
+PASSED_ON = "Passed on; Claude reads it at its next step."
 AT_WORK = "There is a run already, so there is nothing to try again. `/claude stop` ends it."
 
 
@@ -88,14 +91,14 @@ def decided(allowed: bool) -> str:
 def submitted(submission: Submission, view: TaskView, waited_for: WaitingFor | None) -> str:
     """An instruction was taken. `waited_for` is what the run waited for when it came."""
     if submission.kind is Submitted.unchanged:
-        return f"I have that already. {_stands(view)}"
+        return f"{HAVE_IT} {_stands(view)}"
     if submission.kind is Submitted.queued:
         ahead = view.position or 0
-        return "On it." if ahead == 0 and not view.paused else f"On it. {_stands(view)}"
+        return ON_IT if ahead == 0 and not view.paused else f"{ON_IT} {_stands(view)}"
     if waited_for is WaitingFor.answer:
         return "That is the answer Claude was waiting for; it goes on."
     if view.state is RunState.running:
-        return "Passed on; Claude reads it at its next step."
+        return PASSED_ON
     return f"Passed on; Claude reads it when it goes on. {_stands(view)}"
 
 

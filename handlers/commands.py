@@ -28,6 +28,9 @@ RESERVED = frozenset({Verb.plan, Verb.why, Verb.undo, Verb.rebase, Verb.autofix,
 
 _WORDS = frozenset(verb.value for verb in Verb) - {Verb.instruct.value}
 
+_ANYWHERE = frozenset({Verb.stop.value, Verb.retry.value, Verb.approve.value, Verb.deny.value})
+_ALONE = frozenset({Verb.status.value, Verb.help.value})
+
 _COMMAND = re.compile(r"/claude(?:[ \t]+(?P<rest>.*))?$", re.IGNORECASE)
 _HIDDEN = re.compile(r"<!--.*?-->", re.DOTALL)
 _FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
@@ -58,6 +61,23 @@ def parse(comment: str) -> tuple[Command, ...]:
         if found:
             found[-1].append(line)
     return tuple(_command(first, rest) for first, *rest in found)
+
+
+def spoken(text: str) -> Command:
+    """What is asked where every word is meant for a task: a command's own word needs no `/claude` before it there.
+
+    A word that people begin a sentence with (`status`, `help`) is a command only if it is all they say; what is
+    reserved is one only behind `/claude`.
+    """
+    text = text.strip()
+    if text.strip("`").lower().startswith("/claude"):
+        found = parse(text.strip("`"))
+        return found[0] if found else Command(Verb.instruct, text)
+    word, *tail = text.split(maxsplit=1) or [""]
+    name = word.lower().strip(".,:;!?`")
+    if name in _ANYWHERE or (name in _ALONE and not tail):
+        return Command(Verb(name), "".join(tail).strip())
+    return Command(Verb.instruct, text)
 
 
 def _command(first: str, rest: list[str]) -> Command:

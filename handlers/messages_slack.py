@@ -1,6 +1,5 @@
 """What Slack shows of a task: one message that is kept up to date, and replies for what someone must know."""
 
-import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +8,17 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block, ContextBlock, MarkdownTextObject, SectionBlock
 
-from handlers.messages import dollars, duration, headline, what_to_do
+from handlers.messages import dollars, duration, headline, told_elsewhere, what_to_do
+from handlers.mrkdwn import mrkdwn
 from handlers.rewriting import shown
+from handlers.slack_buttons import buttons, decision, short
 from runner.tasks import Outcome, RunState, WaitingFor
 from runner.view import TaskView
 
 Redact = Callable[[str], str]
+
+IN_THIS_THREAD = "Write it in this thread, where it needs no `/claude` before it"
+NOT_READ_HERE = "Please write it on {places}: this service does not read what is written in Slack."
 
 _JOINER = "\u2060"  # a word joiner: shows nothing, and is in no name that Slack could look up
 
@@ -27,17 +31,34 @@ class Message:
     blocks: list[dict[str, Any]]
 
 
-def first_message(view: TaskView, redact: Redact, dashboard: str | None, now: datetime | None) -> Message:
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How we speak: without the secrets we know, with links to our pages if people reach them.
+
+    `hears`: people can answer here, and click.
+    """
+
+    redact: Redact
+    dashboard: str | None
+    hears: bool
+
+
+def first_message(view: TaskView, voice: Voice, now: datetime | None) -> Message:
     """Where the task stands. Without `now` it says nothing of time: for comparing."""
+    redact = voice.redact
     head = _line(headline(view), redact, 200)
     title = _line(view.task.subject.title, redact, 250)
     blocks: list[Block] = [_section(f"*{head}*\n{_subject(view)}  {title}")]
     if steps := _steps(view, redact):
         blocks.append(_section(steps))
+    if told := _told(view, redact):
+        blocks.append(_section(told))
     if not view.confined:
         blocks.append(_section("*This machine runs Claude without a sandbox.*"))
-    if facts := _facts(view, dashboard, now):
+    if facts := _facts(view, voice.dashboard, now):
         blocks.append(_context(facts))
+    if voice.hears:
+        blocks.append(buttons(view))
     return _message(f"{head} – {_escaped(view.task.subject.key)}: {title}", blocks)  # noqa: RUF001  (a dash between two sayings)
 
 
@@ -52,22 +73,37 @@ def moment(view: TaskView) -> str | None:
     if view.state is not RunState.waiting or view.waiting_for not in {WaitingFor.approval, WaitingFor.answer}:
         return None
     if view.asked is not None:
-        return f"{run} asked {_short(view.asked.request)}"
-    return f"{run} held {_short(view.held_back.sha)}" if view.held_back is not None else None
+        return f"{run} asked {short(view.asked.request)}"
+    return f"{run} held {short(view.held_back.sha)}" if view.held_back is not None else None
 
 
-def reply(view: TaskView, redact: Redact, dashboard: str | None, now: datetime) -> Message:
-    """What someone must know, whole in itself: it is read in a notification, far from the thread."""
+def reply(view: TaskView, voice: Voice, now: datetime, requester: str | None = None) -> Message:
+    """What someone must know, whole in itself: it is read in a notification, far from the thread.
+
+    `requester` is the Slack user who asked for it, if known: they are called, unless they stopped it themselves.
+    """
+    redact = voice.redact
     head = _line(headline(view), redact, 200)
-    blocks: list[Block] = [_section(f"*{head}*")]
+    call = f"<@{requester}> " if requester is not None and view.state is not RunState.stopped else ""
+    blocks: list[Block] = [_section(f"{call}*{head}*")]
     if more := _more(view, redact):
         blocks.append(_section(more))
     blocks.append(_section(_line(what_to_do(view), redact, 600, code=True)))
+    if voice.hears and (asked := decision(view)):
+        blocks.append(asked)
     places = [_subject(view), *([_pull_request(view)] if view.pull_request is not None else [])]
-    blocks.append(_context([f"Please write it on {' or '.join(places)}: what is written here is not read yet."]))
-    if facts := _facts(view, dashboard, now, places=False):
+    there = " or ".join(places)
+    how = f"{IN_THIS_THREAD}, or on {there}." if voice.hears else NOT_READ_HERE.format(places=there)
+    blocks.append(_context([how]))
+    if facts := _facts(view, voice.dashboard, now, places=False):
         blocks.append(_context(facts))
     return _message(f"{head} – {_escaped(view.task.subject.key)}", blocks)  # noqa: RUF001  (the same)
+
+
+def words(markdown: str, redact: Redact) -> Message:
+    """An answer of ours, which is Markdown."""
+    text = mrkdwn(redact(markdown))
+    return _message(text, [_section(text)])
 
 
 def _more(view: TaskView, redact: Redact) -> str:
@@ -98,6 +134,15 @@ def _steps(view: TaskView, redact: Redact) -> str:
     progress = f"{done} of {len(view.checklist)} steps done"
     at = next((item.text for item in view.checklist if item.state == "in_progress"), "")
     return f"{progress}, now: {_line(at, redact, 200)}" if at and view.state.is_active else progress
+
+
+def _told(view: TaskView, redact: Redact) -> str:
+    """What people said in other places."""
+    lines = []
+    for one in told_elsewhere(view, "Slack"):
+        where = f"in {_line(one.place, redact, 40)}" if one.place else "on GitHub"
+        lines.append(f"• {_line(one.actor, redact, 60)} said {where}: {_line(one.text, redact, 300)}")
+    return "\n".join(lines)
 
 
 def _facts(view: TaskView, dashboard: str | None, now: datetime | None, places: bool = True) -> list[str]:
@@ -158,10 +203,6 @@ def _within(limit: int, words: str) -> str:
 def _escaped(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace("@", f"@{_JOINER}")
-
-
-def _short(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
 def _section(text: str) -> SectionBlock:

@@ -67,8 +67,12 @@ async def begin(
     labelling: Labelling | None = None,
     *,
     by_our_clock: bool = False,
+    place: str = "",
 ) -> Submission:
-    """Submit an issue. `payload` is GitHub's repository, `issue` its picture of the issue at the trigger, at `at`."""
+    """Submit an issue. `payload` is GitHub's repository, `issue` its picture of the issue at the trigger, at `at`.
+
+    `place` is where it was asked for, empty is GitHub.
+    """
     repository = repository_of(payload, desk.house)
     message = await first_message(desk, repository, issue, at, asker, extra)
     task = await desk.store.register.of_subject("github", identity_of(repository, issue["number"]))
@@ -76,7 +80,8 @@ async def begin(
     if task is not None:
         await begin_again_if_over(desk, task)
     subject = subject_of(repository, issue, visible_line(issue["title"]))
-    wished = Wish(kind, asker, message, wish, visible(extra), None if by_our_clock else at, labelling)
+    asked_at = None if by_our_clock else at
+    wished = Wish(kind, asker, message, wish, visible(extra), asked_at, labelling, place)
     return await desk.conductor.submit(subject, repository, branch, wished)
 
 

@@ -81,9 +81,9 @@ class Deliveries:
         return {row["delivery_id"] for row in rows}
 
     async def latest(self) -> datetime | None:
-        """When the last one came."""
+        """When the last one came from GitHub."""
         rows = await self._database.reader.execute_fetchall(
-            "SELECT received_at FROM deliveries ORDER BY id DESC LIMIT 1"
+            "SELECT received_at FROM deliveries WHERE source = 'github' ORDER BY id DESC LIMIT 1"
         )
         return next((from_text(row["received_at"]) for row in rows), None)
 

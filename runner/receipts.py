@@ -42,6 +42,16 @@ class Receipts:
             return None
         return Receipt(task_id, reporter, row["digest"], row["reference"], from_text(row["at"]))
 
+    async def task_at(self, reporter: str, place: str) -> TaskId | None:
+        """The task that this reporter tells of at a place: what its reference begins with, up to a slash."""
+        row = await self._database.reader.one(
+            "SELECT task_id FROM receipts WHERE reporter = ? AND reference >= ? AND reference < ?",
+            reporter,
+            f"{place}/",
+            f"{place}0",  # the character behind the slash
+        )
+        return TaskId(row["task_id"]) if row else None
+
     async def unsaid(self, reporter: str) -> list[TaskId]:
         """Tasks to which something may have happened since this reporter last spoke of them, the latest first.
 

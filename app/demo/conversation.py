@@ -111,8 +111,7 @@ def _said(messages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _persons_words(role: str, text: str) -> str:
     """What a person said, if one did: Claude Code adds words of its own, and passes on what was sent mid-turn."""
     if role == "system":
-        sent = SENT_MID_TURN.match(text)
-        return sent.group(1) if sent else ""
+        return "\n".join(SENT_MID_TURN.findall(text)) if SENT_MID_TURN.match(text) else ""
     is_claude_codes = text.lstrip().startswith(("<system-reminder>", "[Request interrupted by user"))
     return "" if role != "user" or is_claude_codes else text
 

@@ -1,85 +1,33 @@
-"""Keep one Slack thread per task: its first message up to date, a reply for what someone must know."""
+"""Keep one Slack thread per task: its first message up to date, and a reply for what someone must know."""
 
 import asyncio
-import hashlib
-import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 
-from handlers.messages_slack import Message, Redact, first_message, moment, reply
+from cachetools import LRUCache
+
+from handlers.messages_slack import moment, reply
+from handlers.quiet import Quiet
+from handlers.slack_threads import KEPT, Threads, mark_of
 from runner.effects import effect
 from runner.receipts import Receipt
 from runner.tasks import TaskId
 from runner.view import TaskView
 
-Mark = Mapping[str, str | int]  # metadata, by which a message of ours is found again
-
 SHORTEST = timedelta(seconds=2)
 EDIT = timedelta(seconds=1.3)  # Slack takes about fifty edits a minute from an app in a workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """Where a message is. `ts` is Slack's timestamp, unique in its channel."""
-
-    channel: str
-    ts: str
-
-
-class Channel(Protocol):
-    """The channel to speak in; `app/slack.py` has the one on Slack."""
-
-    async def post(self, message: Message, mark: Mark, thread: Spot | None = None) -> Spot:
-        """Write a message, or a reply in a thread. After TryLater it may have been written all the same."""
-
-    async def edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
-        """Write a message anew where it stands. False: it is there no more, or another app of Slack's wrote it."""
-
-    async def find(self, mark: Mark, since: datetime) -> Spot | None:
-        """The message with this mark, posted after `since`."""
-
-    async def find_reply(self, mark: Mark, thread: Spot) -> Spot | None:
-        """The reply with this mark in the thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A task's thread as far as we know it: its first message, the last reply's name.
-
-    `doubt`: something may have been written that we know nothing of, so we look before we write.
-    """
-
-    first: Spot | None
-    said: str
-    doubt: bool
+LONGEST_SLEEP = timedelta(minutes=1)  # in quiet hours: somebody may set the clock meanwhile
 
 
 class SlackReporter:
-    """Says each task in its thread. Every effect is looked for before it is repeated."""
+    """The first message of each task's thread. Its reference is `channel/ts/`, by which the thread is found."""
 
     name = "slack"
 
-    def __init__(
-        self,
-        channel: Channel,
-        redact: Redact,
-        dashboard: str | None,
-        clock: Callable[[], datetime],
-        forgotten_since: datetime | None = None,
-    ) -> None:
-        """`forgotten_since`: what we said from then on may have been forgotten, because the database was restored."""
-        self._channel = channel
-        self._redact = redact
-        self._dashboard = dashboard
-        self._clock = clock
-        self._since = clock()
-        self._forgotten_since = forgotten_since
-        self._threads: dict[TaskId, Thread] = {}
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
         self._at_work: set[TaskId] = set()
-        self._alone = asyncio.Lock()
 
     def interval(self, view: TaskView) -> timedelta:  # noqa: ARG002  (one pace for all)
         """The least time between two edits of a message: longer, the more of them share what Slack allows."""
@@ -87,7 +35,7 @@ class SlackReporter:
 
     def turn(self, view: TaskView, is_news: bool) -> AbstractAsyncContextManager[None]:  # noqa: ARG002  (one line for all)
         """One message at a time."""
-        return self._alone
+        return self._threads.alone
 
     def wants(self, view: TaskView) -> bool:  # noqa: ARG002  (all of them)
         """Every task."""
@@ -95,67 +43,71 @@ class SlackReporter:
 
     def digest(self, view: TaskView) -> str:
         """What is said of the task, in short. Elapsed time is not part of it."""
-        message = first_message(view, self._redact, self._dashboard, None)
-        return hashlib.sha256(json.dumps([message.text, message.blocks, moment(view)]).encode()).hexdigest()
+        return self._threads.digest(view)
 
-    async def report(self, view: TaskView, receipt: Receipt | None) -> str:
-        """Bring the thread up to date; where it is, and what was said last, is the reference."""
-        thread = self._threads.get(view.task.id) or self._recall(view, receipt)
-        thread = self._threads[view.task.id] = await self._say_first(view, thread)
-        thread = await self._say_reply(view, thread)
-        self._threads[view.task.id] = replace(thread, doubt=False)
+    async def report(self, view: TaskView, receipt: Receipt | None) -> str:  # noqa: ARG002  (the threads recall it)
+        """Bring it up to date."""
+        first = await self._threads.bring_up_to_date(view)
         if view.state.is_active:
             self._at_work.add(view.task.id)
         else:
             self._at_work.discard(view.task.id)
-            if receipt is not None:
-                del self._threads[view.task.id]  # the receipt knows enough
-        return _reference(thread)
+        return f"{first.channel}/{first.ts}/"
 
-    def _recall(self, view: TaskView, receipt: Receipt | None) -> Thread:
-        """What a restart leaves us: the receipt, and doubt, unless the task is younger than we are."""
-        if receipt is not None:
-            channel, ts, said = receipt.reference.split("/", 2)
-            return Thread(Spot(channel, ts), said, doubt=True)
-        return Thread(None, "", doubt=view.task.created_at < self._since or self._forgotten_since is not None)
 
-    async def _say_first(self, view: TaskView, thread: Thread) -> Thread:
-        message = first_message(view, self._redact, self._dashboard, self._clock())
-        mark = _mark(view)
-        if thread.first is not None and await self._edit(thread.first, message, mark):
-            return thread
-        if thread.first is not None or thread.doubt:  # deleted, or written without our knowing
-            since = min(view.task.created_at, self._forgotten_since or view.task.created_at)
-            found = await self._channel.find(mark, since)
-            if found is not None and await self._edit(found, message, mark):
-                return replace(thread, first=found)
-        self._threads[view.task.id] = replace(thread, first=None, doubt=True)
-        with effect("http.slack-thread"):
-            return replace(thread, first=await self._channel.post(message, mark))
+class SlackReplies:
+    """The replies. In quiet hours they wait: what is still true at their end is said then, once."""
 
-    async def _edit(self, spot: Spot, message: Message, mark: Mark) -> bool:
-        with effect("http.slack-edit"):
-            return await self._channel.edit(spot, message, mark)
+    name = "slack-replies"
 
-    async def _say_reply(self, view: TaskView, thread: Thread) -> Thread:
-        now = moment(view)
-        if now is None or now == thread.said or thread.first is None:
-            return thread
-        mark = _mark(view) | {"said": now}
-        if not (thread.doubt and await self._channel.find_reply(mark, thread.first)):
-            self._threads[view.task.id] = replace(thread, doubt=True)
-            message = reply(view, self._redact, self._dashboard, self._clock())
+    def __init__(
+        self,
+        threads: Threads,
+        user_of: Callable[[str], Awaitable[str | None]],
+        quiet: Quiet | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`user_of` gives the Slack user who has this login on GitHub, if we know one."""
+        self._threads = threads
+        self._user_of = user_of
+        self._quiet = quiet
+        self._sleep = sleep
+        self._said: LRUCache[TaskId, str] = LRUCache(KEPT)  # what we said ourselves; empty: it may have been said
+
+    def interval(self, view: TaskView) -> timedelta:  # noqa: ARG002  (one pace for all)
+        """The least time between two replies to one task."""
+        return SHORTEST
+
+    @asynccontextmanager
+    async def turn(self, view: TaskView, is_news: bool) -> AsyncIterator[None]:  # noqa: ARG002  (nobody is called at night)
+        """One message at a time, and none in quiet hours."""
+        while self._quiet is not None and (end := self._quiet.until(now := self._threads.clock())) is not None:
+            await self._sleep(min(end - now, LONGEST_SLEEP).total_seconds())
+        async with self._threads.alone:
+            yield
+
+    def wants(self, view: TaskView) -> bool:
+        """Whether there is something that someone must know."""
+        return moment(view) is not None
+
+    def digest(self, view: TaskView) -> str:
+        """The name of what they must know."""
+        return moment(view) or ""
+
+    async def report(self, view: TaskView, receipt: Receipt | None) -> str:
+        """Say it, in a thread whose first message says the same."""
+        now, task_id = self.digest(view), view.task.id
+        thread = await self._threads.bring_up_to_date(view)
+        said = self._said.get(task_id)
+        if said == now:
+            return f"{thread.channel}/{thread.ts}/{now}"
+        doubt = (receipt is not None or self._threads.may_be_said(view)) if said is None else not said
+        mark = mark_of(view) | {"said": now}
+        if not (doubt and await self._threads.channel.find_reply(mark, thread)):
+            requester = await self._user_of(view.run.actor.login)
+            message = reply(view, self._threads.voice, self._threads.clock(), requester)
+            self._said[task_id] = ""
             with effect("http.slack-reply"):
-                await self._channel.post(message, mark, thread.first)
-        return replace(thread, said=now)
-
-
-def _mark(view: TaskView) -> dict[str, str | int]:
-    """The subject is in it because another service may share the channel and count its tasks as we do."""
-    return {"task": int(view.task.id), "subject": view.task.subject.identity}
-
-
-def _reference(thread: Thread) -> str:
-    if thread.first is None:
-        raise RuntimeError("a thread that was said has a first message")
-    return f"{thread.first.channel}/{thread.first.ts}/{thread.said}"
+                await self._threads.channel.post(message, mark, thread.channel, thread)
+        self._said[task_id] = now
+        return f"{thread.channel}/{thread.ts}/{now}"

@@ -3,7 +3,7 @@
 from app.demo import story
 from app.demo.replies import Say, Use
 from tests.fakes.house import BOT, SUMMARY, commits, done, house, waits
-from tests.fakes.slack import words
+from tests.fakes.slack_blocks import words
 
 
 async def test_a_labelled_issue_becomes_a_pull_request_that_people_can_follow() -> None:

@@ -55,7 +55,7 @@ async def says(it: House, ticket: Ticket, *words: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_label_on_a_ticket_becomes_a_pull_request_that_jira_links(kind: str) -> None:
-    async with house(jira=kind, configured=TOML) as it:  # type: ignore[arg-type]  # one of two words
+    async with house(jira=kind, toml=TOML) as it:  # type: ignore[arg-type]  # one of two words
         jira = tracker_of(it)
         ticket = await ask(it, "Paint the egg", [commits("egg.txt"), waits()], [done("Painted it *blue*.")])
         await says(it, ticket, "Claude is working on this", "pull request #")
@@ -83,7 +83,7 @@ async def test_a_label_on_a_ticket_becomes_a_pull_request_that_jira_links(kind: 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_commands_in_a_ticket_are_each_answered_once_and_stop_stops(kind: str) -> None:
-    async with house(jira=kind, configured=TOML) as it:  # type: ignore[arg-type]  # one of two words
+    async with house(jira=kind, toml=TOML) as it:  # type: ignore[arg-type]  # one of two words
         jira = tracker_of(it)
         ticket = await ask(it, "Fry the egg", [commits("egg.txt")], [waits()], [commits("pan.txt")], [done("Fried.")])
         await it.until(lambda: it.branches() and len(it.model.requests) > 1)
@@ -107,7 +107,7 @@ async def test_commands_in_a_ticket_are_each_answered_once_and_stop_stops(kind: 
 
 
 async def test_a_stop_on_github_shows_in_jira_and_one_in_jira_shows_on_github() -> None:
-    async with house(jira="cloud", configured=TOML) as it:
+    async with house(jira="cloud", toml=TOML) as it:
         ticket = await ask(it, "Poach the egg", [commits("egg.txt")], [waits()], [commits("b.txt")], [done()])
         await it.until(lambda: it.world.pulls_of(it.repository))
         (pull,) = it.world.pulls_of(it.repository)
@@ -122,7 +122,7 @@ async def test_a_stop_on_github_shows_in_jira_and_one_in_jira_shows_on_github() 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_no_webhook_told_is_found_by_looking(kind: str) -> None:
-    async with house(jira=kind, configured=TOML) as it:  # type: ignore[arg-type]  # one of two words
+    async with house(jira=kind, toml=TOML) as it:  # type: ignore[arg-type]  # one of two words
         jira = tracker_of(it)
         jira.sending = False
         ticket = await ask(it, "Look for the egg", [commits("egg.txt")], [waits()], [done()])
@@ -136,7 +136,7 @@ async def test_what_no_webhook_told_is_found_by_looking(kind: str) -> None:
 
 
 async def test_the_same_webhooks_doubled_and_shuffled_make_one_of_everything() -> None:
-    async with house(jira="cloud", configured=TOML.replace("0.5", "600")) as it:
+    async with house(jira="cloud", toml=TOML.replace("0.5", "600")) as it:
         jira = tracker_of(it)
         jira.copies, jira.shuffle = 3, random.Random(3)
         ticket = await ask(it, "Scramble the egg", [commits("egg.txt")], [waits()], [done()])
@@ -157,7 +157,7 @@ async def test_the_same_webhooks_doubled_and_shuffled_make_one_of_everything() -
 
 
 async def test_a_jira_that_is_away_slows_nobody_and_ends_with_one_right_comment() -> None:
-    async with house(jira="cloud", configured=TOML) as it:
+    async with house(jira="cloud", toml=TOML) as it:
         jira = tracker_of(it)
         ticket = await ask(
             it, "Chill the egg", [commits("egg.txt"), waits()], [commits("more.txt")], [done("Chilled.")]
@@ -176,7 +176,7 @@ async def test_a_jira_that_is_away_slows_nobody_and_ends_with_one_right_comment(
 
 
 async def test_a_comment_whose_answer_was_lost_is_found_again() -> None:
-    async with house(jira="data center", configured=TOML) as it:
+    async with house(jira="data center", toml=TOML) as it:
         jira = tracker_of(it)
         jira.faults.append(Fault("POST", r"/comment$", times=1, after_effect=True))
         jira.faults.append(Fault("POST", r"/transitions$", times=1, after_effect=True))
@@ -190,7 +190,7 @@ async def test_a_comment_whose_answer_was_lost_is_found_again() -> None:
 
 
 async def test_a_ticket_that_names_no_repository_is_asked_about_and_the_answer_starts_it() -> None:
-    async with house(jira="cloud", configured=TOML) as it:
+    async with house(jira="cloud", toml=TOML) as it:
         jira = tracker_of(it)
         it.model.learn("Which egg", Script([[commits("egg.txt")], [done("That one.")]]))
         ticket = await jira.create("Which egg", project="OPS")

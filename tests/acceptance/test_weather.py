@@ -19,7 +19,7 @@ from handlers import reporting
 from runner import retry
 from tests.fakes.house import commits, done, house, waits
 from tests.fakes.scenes import FAILURES
-from tests.fakes.slack import words
+from tests.fakes.slack_blocks import words
 
 OVERLOADED = Fail(529, "overloaded_error", "Overloaded", times=5)
 

@@ -1,9 +1,9 @@
 """What people do in a trial, and what must have come of it on the other side, whatever fell meanwhile."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from app.demo.github import bare, pulls
 from app.demo.github.model import Issue
@@ -11,7 +11,8 @@ from app.demo.model import Script
 from app.demo.replies import Use
 from tests.fakes.discord import words as in_discord
 from tests.fakes.house import BOT, House, commits, done, waits
-from tests.fakes.slack import words
+from tests.fakes.slack import FakeSlack
+from tests.fakes.slack_blocks import words
 
 PATIENCE = 90
 
@@ -21,14 +22,15 @@ class Story:
     """`act` is the people's side, up to the last word on GitHub; `judge` looks at what is there then.
 
     Where an agent was cut off (`cut`) two of its commits may have become one, and what it was told may be told again.
-    `configured` is what stands in cco.toml, and `jira` which Jira there is.
+    `toml` is what stands in cco.toml, and `jira` which Jira there is.
     """
 
     name: str
     act: Callable[[House], Awaitable[None]]
     judge: Callable[[House, bool], Awaitable[None]]
     jira: Literal["cloud", "data center"] | None = None
-    configured: str = ""
+    in_slack: bool = False  # people are heard there
+    toml: str = ""
 
 
 async def _one_issue(it: House) -> None:
@@ -185,12 +187,62 @@ async def _one_of_everything_in_jira(it: House, cut: bool) -> None:
     assert len(it.tracker.ours(ticket)) == 2
 
 
+async def _asked_for_and_stopped_in_slack(it: House) -> None:
+    assert it.slack is not None
+    slack, goes_on = it.slack, Use("Bash", {"command": "sleep 0.3"})
+    for user in ("UALICE", "UBOB"):
+        slack.join(user)
+    turns = ([commits("a.txt"), waits()], [commits("b.txt")], *[[goes_on]] * 300, [done()])
+    it.model.learn("Write it in Slack", Script(turns))
+    slack.send_off("UALICE", await _form(it, slack))
+    await it.until(lambda: [one for one in it.repository.issues.values() if one.pull], PATIENCE)
+    (issue, pull) = it.repository.issues.values()
+    await it.until(lambda: "Claude is working" in it.status(pull) and slack.threads(), PATIENCE)
+    (thread,) = slack.threads()
+    steer = slack.write("UBOB", "mind the shell", thread["ts"])
+    await it.until(lambda: slack.reactions(steer["ts"]), PATIENCE)
+    it.let_go()
+    await it.until(lambda: _heard(it) and it.model.requests[-1].turn >= 2, PATIENCE)
+    asked = slack.write("UBOB", "status", thread["ts"])
+    await it.until(lambda: slack.reactions(asked["ts"]), PATIENCE)
+    slack.click("UALICE", "stop", thread["ts"])
+    await it.says(issue, "Stopped by alice", seconds=PATIENCE)
+    await it.until(lambda: any("topp" in one for one in slack.told("UALICE")), PATIENCE)
+
+
+async def _form(it: House, slack: FakeSlack) -> dict[str, Any]:
+    """Somebody types `/claude`, and again where no form comes of it: the service fell in these three seconds."""
+    for _ in range(10):
+        slack.forms.clear()
+        slack.type("UALICE", "Write it in Slack")
+        with suppress(AssertionError):
+            await it.until(lambda: "Start" in str(slack.forms), 6)
+            return next(one for one in slack.forms.values() if "submit" in one)
+    raise AssertionError("no form opens")
+
+
+async def _asked_for_once_in_slack(it: House, cut: bool) -> None:
+    assert it.slack is not None
+    slack, (issue, pull) = it.slack, it.repository.issues.values()
+    assert issue.user.login == BOT
+    await it.until(lambda: "Stopped by alice" in it.status(pull))
+    assert _heard(it) >= 1 if cut else _heard(it) == 1
+    (thread,) = slack.threads()
+    await it.until(lambda: len(slack.replies(thread["ts"])) == 4, PATIENCE)
+    steer, asked, *ours = slack.replies(thread["ts"])
+    assert slack.reactions(steer["ts"]) == slack.reactions(asked["ts"]) == ["eyes"]
+    answer, end = (words(one) for one in ours)
+    assert "Claude is working on this" in answer
+    assert "Stopped by alice" in end
+
+
 STORIES = (
     Story("one issue", _one_issue, _one_of_everything),
     Story("steered and stopped", _steered_and_stopped, _heard_once),
     Story("built upon", _built_upon, _both_are_there),
     Story("merged and asked again", _merged_and_asked_again, _two_pull_requests),
-    Story("one ticket", _one_ticket, _one_of_everything_in_jira, "cloud", TICKETS),
+    Story("one ticket", _one_ticket, _one_of_everything_in_jira, jira="cloud", toml=TICKETS),
+    Story("asked for and stopped in Slack", _asked_for_and_stopped_in_slack, _asked_for_once_in_slack, in_slack=True),
 )
 
 

@@ -38,6 +38,7 @@ ELSEWHERE = {
     **dict.fromkeys(("file.remove-workspace", "file.workspace-home"), f"{INTEGRATION}/test_workspace.py"),
     "git.unpin": f"{INTEGRATION}/test_workspace.py",
     **dict.fromkeys(("tmux.show", "process.end-by-force"), f"{INTEGRATION}/test_leftovers.py"),
+    "http.slack-whisper": f"{INTEGRATION}/test_slack_hearing.py",
     "http.pull-request-without-draft": f"{INTEGRATION}/test_our_pull_request.py",
 }
 POINTS = source.points()

@@ -20,6 +20,7 @@ from tests.fakes.house import BOT, House, Service, Start, house
 
 RESTARTS_AT_MOST = 12
 LOOK_SECONDS = 0.03
+PEOPLE = '[people]\nUALICE = "alice"\nUBOB = "bob"\n'
 
 Moment = Callable[[House, Plan], Awaitable[None]]
 
@@ -47,7 +48,8 @@ async def trial(
             discord=True,
             receiver=True,
             jira=story.jira,
-            configured=story.configured,
+            hears_slack="socket" if story.in_slack else None,
+            toml=story.toml or (PEOPLE if story.in_slack else ""),
             separate=True,
             starting=start,
             started=False,
@@ -123,7 +125,8 @@ def _one_of_everything(it: House) -> None:
     assert set(checks.values()) <= {1}, checks
     assert it.slack is not None
     for thread in it.slack.threads():
-        said = [str(one["metadata"]["event_payload"]["said"]) for one in it.slack.replies(thread["ts"])]
+        ours = [one["metadata"]["event_payload"] for one in it.slack.replies(thread["ts"]) if "bot_id" in one]
+        said = [str(one.get("said") or one["answers"]) for one in ours]
         assert len(said) == len(set(said)), said
     tasks = [one["metadata"]["event_payload"]["task"] for one in it.slack.threads()]
     assert len(tasks) == len(set(tasks)), tasks

@@ -46,7 +46,7 @@ from tests.fakes.jira import jira as running_jira
 from tests.fakes.people import free_port
 from tests.fakes.receiver import FakeReceiver
 from tests.fakes.receiver import receiver as running_receiver
-from tests.fakes.slack import FakeSlack
+from tests.fakes.slack import TWO_WAY, FakeSlack
 from tests.fakes.slack import slack as running_slack
 
 REPOSITORY = "octo/eggtimer"
@@ -289,7 +289,8 @@ class House:
 
     def secrets(self) -> set[str]:
         """What must never reach Claude: all tokens, the App's private key, the webhooks' secrets, the model's key."""
-        names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CCO_SLACK_BOT_TOKEN")
+        names = ("CCO_GITHUB_WEBHOOK_SECRET", "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
+        names += ("CCO_SLACK_BOT_TOKEN", "CCO_SLACK_APP_TOKEN", "CCO_SLACK_SIGNING_SECRET")
         names += ("CCO_JIRA_TOKEN", "CCO_JIRA_WEBHOOK_SECRET")
         found = {self.environ[name] for name in names if name in self.environ} | set(self.world.tokens)
         found |= {self.discord.token} if self.discord else set()
@@ -340,10 +341,16 @@ class House:
         service = self.spawn(checkout)
         await self.until(lambda: service.base_url or service.process.poll() is not None)
         assert service.process.poll() is None, service.log.read_text()
-        self.world.apps[self.app_id].hook_url = f"{service.base_url}/webhooks/github"
-        if self.tracker is not None:
-            self.tracker.hook_url = f"{service.base_url}/webhooks/jira"
+        self.is_at(str(service.base_url))
         return service
+
+    def is_at(self, base_url: str) -> None:
+        """Tell GitHub, Jira, and a Slack that sends requests, where the service is."""
+        self.world.apps[self.app_id].hook_url = f"{base_url}/webhooks/github"
+        if self.slack is not None and "CCO_SLACK_SIGNING_SECRET" in self.environ:
+            self.slack.hook_url = f"{base_url}/webhooks/slack"
+        if self.tracker is not None:
+            self.tracker.hook_url = f"{base_url}/webhooks/jira"
 
     def spawn(self, checkout: Path = CHECKOUT, log: Path | None = None) -> Service:
         log = log or self.home.parent / f"service-{len(self.services)}.log"
@@ -396,10 +403,11 @@ def done(text: str = SUMMARY) -> Say:
 async def house(
     *,
     slack: bool = False,
+    hears_slack: Literal["socket", "http"] | None = None,
     discord: bool = False,
     receiver: bool = False,
     jira: Literal["cloud", "data center"] | None = None,
-    configured: str = "",
+    toml: str = "",
     separate: bool = False,
     environ: Mapping[str, str] | None = None,
     files: Mapping[str, str | bytes] | None = None,
@@ -420,7 +428,8 @@ async def house(
     does not wait between two writes; a story that starts it itself says so with `started`. What is not `watched` all
     the time is still looked at in the end. By a `clock` another time is it on GitHub, and without `contracts` it does
     not hold every call against GitHub's description, which takes most of its time. `disks` are directories in CCO_HOME
-    (or "", all of it) that are on a disk of their own, with its megabytes. `configured` is what stands in cco.toml.
+    (or "", all of it) that are on a disk of their own, with its megabytes. It `hears_slack` by one of its doors.
+    `toml` is what stands in cco.toml.
     """
     root = Path(tempfile.mkdtemp(prefix="cco-")).resolve()  # short: sockets have short addresses
     logging_before = logging.getLogger().handlers[:]
@@ -430,12 +439,13 @@ async def house(
             await stack.enter_async_context(checked(world) if contracts else running(world))
             for name, megabytes in disks.items():
                 stack.enter_context(small_disk(root / "cco" / name, megabytes))
-            places = {"slack": slack, "jira": jira, "discord": discord, "receiver": receiver}
+            places = {"slack": slack, "hears_slack": hears_slack, "jira": jira}
+            places |= {"discord": discord, "receiver": receiver}
             one = await _built(stack, root, world, files=files, more=environ or {}, **places)
-            if configured:
+            if toml:
                 one.home.mkdir(mode=0o700, exist_ok=True)
-                with (one.home / "cco.toml").open("a") as file:
-                    file.write(configured)
+                with (one.home / "cco.toml").open("a", encoding="utf-8") as file:
+                    file.write(toml)
             if sign_in:
                 _let_people_sign_in(one)
             one.starting = starting
@@ -455,9 +465,7 @@ async def house(
                     async with open_services(settings.load(one.environ), write_interval=interval) as services:
                         # Where it listens, and not its public address, which is made up in some stories.
                         here = "{0.scheme}://{0.netloc}".format(urlsplit(str(services.sign_in_link)))
-                        one.world.apps[one.app_id].hook_url = f"{here}/webhooks/github"
-                        if one.tracker is not None:
-                            one.tracker.hook_url = f"{here}/webhooks/jira"
+                        one.is_at(here)
                         yield one
                         await one.world.settled()
                         if one.tracker is not None:
@@ -480,6 +488,7 @@ async def _built(
     world: World,
     *,
     slack: bool,
+    hears_slack: str | None,
     discord: bool,
     receiver: bool,
     jira: Literal["cloud", "data center"] | None,
@@ -515,6 +524,12 @@ async def _built(
             "CCO_SLACK_CHANNEL": "C0123456789",
             "CCO_SLACK_API_URL": workspace.url,
         }
+        if hears_slack is not None:
+            workspace.scopes = set(TWO_WAY)
+        if hears_slack == "socket":
+            environ["CCO_SLACK_APP_TOKEN"] = workspace.app_token
+        if hears_slack == "http":
+            environ["CCO_SLACK_SIGNING_SECRET"] = workspace.signing_secret
     server = await stack.enter_async_context(running_discord()) if discord else None
     if server is not None:
         environ["CCO_DISCORD_WEBHOOK_URL"] = server.url

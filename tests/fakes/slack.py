@@ -1,21 +1,29 @@
 """A stand-in for Slack's Web API: channels, threads, metadata, limits and faults, with a ledger to judge by."""
 
 import asyncio
-import json
-import re
 import secrets
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.slack_acts import Acts, Channel
+from tests.fakes.slack_blocks import no, words, wrong
+from tests.fakes.slack_forms import Forms
+from tests.fakes.slack_people import PeopleThere
+
 TOKEN = f"xoxb-{secrets.token_hex(16)}"  # another one in every process, so that nobody finds that of a neighbour
 SCOPES = ("chat:write", "channels:read", "channels:history", "groups:read", "groups:history")
+TWO_WAY = (*SCOPES, "reactions:write", "users:read", "users:read.email", "commands")
 NEEDED = {
+    "chat.postEphemeral": "chat:write",
+    "reactions.add": "reactions:write",
+    "users.info": "users:read",
+    "users.lookupByEmail": "users:read.email",
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
     "conversations.history": "channels:history",
@@ -24,9 +32,20 @@ NEEDED = {
     "users.conversations": "channels:read",
 }
 # What Slack promises a minute: tier 3 for most; posting has its own rule, about one a second in a channel.
-A_MINUTE = {"chat.postMessage": 60, "chat.update": 50, "conversations.history": 50, "conversations.replies": 50}
+A_MINUTE = {
+    "chat.postMessage": 60,
+    "chat.update": 50,
+    "chat.postEphemeral": 100,
+    "conversations.history": 50,
+    "conversations.replies": 50,
+    "reactions.add": 50,
+    "views.open": 100,
+    "views.update": 100,
+    "users.info": 100,
+    "users.lookupByEmail": 50,
+    "apps.connections.open": 20,
+}
 
-MENTION = re.compile(r"<![a-z^]|<@[UW]|<#C|@(?:here|channel|everyone)\b")
 
 Args = dict[str, Any]
 
@@ -55,21 +74,12 @@ class Fault:
     after_effect: bool = False  # it is done, and then the connection breaks
 
 
-@dataclass
-class Channel:
-    """A channel, and what was written in it, by timestamp."""
-
-    id: str
-    name: str
-    is_member: bool = True
-    is_archived: bool = False
-    messages: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-class FakeSlack:
+class FakeSlack(Acts, Forms, PeopleThere):
     """One workspace with one app in it."""
 
     def __init__(self) -> None:
+        Forms.__init__(self)
+        PeopleThere.__init__(self)
         self.channels = {"C0123456789": Channel("C0123456789", "builds")}
         self.scopes = set(SCOPES)
         self.token = TOKEN
@@ -78,7 +88,7 @@ class FakeSlack:
         self.url = ""
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._recent: dict[str, deque[float]] = defaultdict(deque)
-        self._clock = 1_800_000_000_000_000
+        self._clock = 0
 
     # What a test does and sees
 
@@ -163,17 +173,51 @@ class FakeSlack:
             "conversations.replies": self._conversations_replies,
             "conversations.info": self._conversations_info,
             "users.conversations": self._users_conversations,
+            "reactions.add": self._reactions_add,
+            "chat.postEphemeral": self._chat_post_ephemeral,
+            **self.methods_of_people(),
+            **self.methods_of_doors(),
+            **self.methods_of_forms(),
         }.get(method)
         if known is None:
-            return _no("unknown_method")
+            return no("unknown_method")
+        if method == "apps.connections.open":
+            return self.open_connection(request.headers.get("Authorization", ""))
         authorization = request.headers.get("Authorization", "")
         if not authorization:
-            return _no("not_authed")
+            return no("not_authed")
         if authorization != f"Bearer {self.token}":
-            return _no("invalid_auth")
+            return no("invalid_auth")
         if method in NEEDED and NEEDED[method] not in self.scopes:
-            return _no("missing_scope", needed=NEEDED[method], provided=",".join(sorted(self.scopes)))
+            return no("missing_scope", needed=NEEDED[method], provided=",".join(sorted(self.scopes)))
         return known(args)
+
+    def _next_ts(self) -> str:
+        self._clock = max(self._clock + 1_000, time.time_ns() // 1_000)
+        return f"{self._clock // 1_000_000}.{self._clock % 1_000_000:06}"
+
+    def _reactions_add(self, args: Args) -> dict[str, Any]:
+        channel = self._channel(args.get("channel", ""))
+        if isinstance(channel, dict):
+            return channel
+        message = channel.messages.get(args.get("timestamp", ""))
+        if message is None:
+            return no("message_not_found")
+        if args["name"] in self.reactions(message["ts"], channel.id):
+            return no("already_reacted")
+        message.setdefault("reactions", []).append({"name": args["name"], "users": ["U1"], "count": 1})
+        return {"ok": True}
+
+    def _chat_post_ephemeral(self, args: Args) -> dict[str, Any]:
+        channel = self._channel(args.get("channel", ""))
+        if isinstance(channel, dict):
+            return channel
+        if not channel.is_member:
+            return no("not_in_channel")
+        if refused := wrong(args):
+            return refused
+        self.whispered.append((args["user"], words({"blocks": args["blocks"]})))
+        return {"ok": True, "message_ts": self._next_ts()}
 
     def _auth_test(self, args: Args) -> dict[str, Any]:
         return {"ok": True, "team": "Stand-in", "user": "cco", "team_id": "T1", "user_id": "U1", "bot_id": "B1"}
@@ -183,16 +227,15 @@ class FakeSlack:
         if isinstance(channel, dict):
             return channel
         if not channel.is_member and "chat:write.public" not in self.scopes:
-            return _no("not_in_channel")
+            return no("not_in_channel")
         if channel.is_archived:
-            return _no("is_archived")
-        if wrong := _wrong(args):
-            return wrong
+            return no("is_archived")
+        if refused := wrong(args):
+            return refused
         thread = args.get("thread_ts")
         if thread and thread not in channel.messages:
-            return _no("thread_not_found")
-        self._clock += 1_000
-        ts = f"{self._clock // 1_000_000}.{self._clock % 1_000_000:06}"
+            return no("thread_not_found")
+        ts = self._next_ts()
         message = {"type": "message", "ts": ts, "user": "U1", "bot_id": "B1", **_content(args)}
         if thread:
             message["thread_ts"] = thread
@@ -206,11 +249,11 @@ class FakeSlack:
             return channel
         message = channel.messages.get(args.get("ts", ""))
         if message is None:
-            return _no("message_not_found")
+            return no("message_not_found")
         if message.get("bot_id") != "B1":
-            return _no("cant_update_message")
-        if wrong := _wrong(args):
-            return wrong
+            return no("cant_update_message")
+        if refused := wrong(args):
+            return refused
         message.pop("metadata", None)
         message.update(_content(args), edited={"user": "U1", "ts": message["ts"]})
         return {"ok": True, "channel": channel.id, "ts": message["ts"], "text": message["text"]}
@@ -220,7 +263,7 @@ class FakeSlack:
         if isinstance(channel, dict):
             return channel
         if args.get("message_ts") not in channel.messages:
-            return _no("message_not_found")
+            return no("message_not_found")
         link = f"https://stand-in.slack.com/archives/{channel.id}/p{args['message_ts'].replace('.', '')}"
         return {"ok": True, "channel": channel.id, "permalink": link}
 
@@ -229,7 +272,7 @@ class FakeSlack:
         if isinstance(channel, dict):
             return channel
         if not channel.is_member:
-            return _no("not_in_channel")
+            return no("not_in_channel")
         found = [m for m in self.threads(channel.id) if float(m["ts"]) > float(args.get("oldest", 0))]
         return _page(found[::-1], args)
 
@@ -238,10 +281,10 @@ class FakeSlack:
         if isinstance(channel, dict):
             return channel
         if not channel.is_member:
-            return _no("not_in_channel")
+            return no("not_in_channel")
         first = channel.messages.get(args.get("ts", ""))
         if first is None:
-            return _no("thread_not_found")
+            return no("thread_not_found")
         return _page([first, *self.replies(first["ts"], channel.id)], args)
 
     def _conversations_info(self, args: Args) -> dict[str, Any]:
@@ -256,20 +299,7 @@ class FakeSlack:
         for channel in self.channels.values():
             if name == channel.id or (by_name and name.removeprefix("#") == channel.name):
                 return channel
-        return _no("channel_not_found")
-
-
-def mentions(message: dict[str, Any]) -> list[str]:
-    """Whom or what a message would call out to, anywhere in it. Links are written `<https…`, and are no mention."""
-    return MENTION.findall(json.dumps([message["text"], message["blocks"]], ensure_ascii=False))
-
-
-def words(message: dict[str, Any]) -> str:
-    """What a person reads of the blocks, line by line."""
-    ordered = []
-    for block in message["blocks"]:
-        ordered += [block["text"]["text"]] if "text" in block else [e["text"] for e in block["elements"]]
-    return "\n".join(ordered)
+        return no("channel_not_found")
 
 
 @asynccontextmanager
@@ -278,6 +308,9 @@ async def slack() -> AsyncIterator[FakeSlack]:
     fake = FakeSlack()
     app = web.Application()
     app.router.add_route("*", "/api/{method}", fake.handle)
+    app.router.add_get("/link", fake.connect)
+    app.router.add_post("/respond/{number}", fake.respond)
+    app.on_shutdown.append(lambda _: fake.hang_up())
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -295,10 +328,6 @@ async def _args(request: web.Request) -> Args:
         args: Args = await request.json()
         return args
     return dict(request.query) | dict(await request.post())
-
-
-def _no(error: str, **more: Any) -> dict[str, Any]:
-    return {"ok": False, "error": error, **more}
 
 
 def _described(channel: Channel) -> dict[str, Any]:
@@ -329,51 +358,3 @@ def _page(messages: list[dict[str, Any]], args: Args) -> dict[str, Any]:
         "has_more": bool(following),
         "response_metadata": {"next_cursor": following},
     }
-
-
-def _wrong(args: Args) -> dict[str, Any] | None:
-    """What Slack would not take of a message."""
-    text, blocks, metadata = args.get("text", ""), args.get("blocks", []), args.get("metadata")
-    if not text and not blocks:
-        return _no("no_text")
-    if len(text) > 40_000:
-        return _no("msg_too_long")
-    if len(blocks) > 50:
-        return _no("invalid_blocks", response_metadata={"messages": ["[ERROR] no more than 50 items allowed"]})
-    if wrong := [line for block in blocks for line in _wrong_block(block)]:
-        return _no("invalid_blocks", response_metadata={"messages": wrong})
-    if metadata is not None and not (
-        isinstance(metadata, dict)
-        and re.fullmatch(r"[A-Za-z0-9_]+", str(metadata.get("event_type", "")))
-        and isinstance(metadata.get("event_payload"), dict)
-        and all(isinstance(value, str | int | float | bool) for value in metadata["event_payload"].values())
-    ):
-        return _no("invalid_metadata_format")
-    if sum(len(t["text"]) for block in blocks for t in [block.get("text"), *block.get("elements", [])] if t) > 8_000:
-        return _no("msg_blocks_too_long")
-    return None
-
-
-def _wrong_block(block: dict[str, Any]) -> list[str]:
-    match block.get("type"):
-        case "section":
-            texts, most = [block.get("text")], 3_000
-        case "header":
-            texts, most = [block.get("text")], 150
-        case "context":
-            texts, most = block.get("elements") or [None], 3_000
-        case "divider":
-            return []
-        case other:
-            return [f"[ERROR] unsupported type: {other}"]
-    if len(texts) > 10:
-        return ["[ERROR] no more than 10 items allowed [json-pointer:/elements]"]
-    wrong = []
-    for text in texts:
-        if not isinstance(text, dict) or text.get("type") not in {"mrkdwn", "plain_text"}:
-            wrong.append("[ERROR] missing required field: text")
-        elif not 1 <= len(text.get("text", "")) <= most:
-            wrong.append(f"[ERROR] must be between 1 and {most} characters")
-        elif block["type"] == "header" and text["type"] != "plain_text":
-            wrong.append("[ERROR] a header is plain_text")
-    return wrong

@@ -14,7 +14,7 @@ from app.doctor import Check, as_json, examine, render
 from app.settings import load
 from runner.migrating import migrate, newest
 from tests.fakes.jira import jira
-from tests.fakes.slack import TOKEN, slack
+from tests.fakes.slack import TOKEN, TWO_WAY, slack
 
 
 async def confined() -> str | None:
@@ -229,6 +229,23 @@ async def test_jira_is_asked_where_it_is_configured(environ: dict[str, str], clo
         assert ("API token" if cloud else "personal access token") in check.mend
         [check] = await failing(environ | {"CCO_JIRA_URL": "http://127.0.0.1:9"})
         assert check.mend.startswith("curl -I http://127.0.0.1:9/rest/api/2/serverInfo")
+
+
+async def test_the_socket_is_opened_where_people_are_to_be_heard(environ: dict[str, str]) -> None:
+    async with slack() as workspace:
+        workspace.scopes = set(TWO_WAY)
+        environ |= {
+            "CCO_SLACK_API_URL": workspace.url,
+            "CCO_SLACK_CHANNEL": "C0123456789",
+            "CCO_SLACK_BOT_TOKEN": TOKEN,
+            "CCO_SLACK_APP_TOKEN": workspace.app_token,
+        }
+        assert "slack socket" in [one.name for one in await examine(confined, environ) if one.ok]
+        [check] = await failing(environ | {"CCO_SLACK_APP_TOKEN": "xapp-another"})
+        assert check.name == "slack socket"
+        workspace.scopes -= {"reactions:write"}
+        [check] = await failing(environ)
+        assert (check.name, "reactions:write" in check.mend) == ("slack", True)
 
 
 def test_people_read_what_is_wrong_with_its_command_below() -> None:

@@ -323,5 +323,25 @@ async def test_a_busy_repository_leaves_room_for_the_others(store: Store) -> Non
         await eventually(lambda: _true(len(begun) == 41))
 
 
+async def test_a_place_that_hangs_keeps_no_other_place_from_being_heard(store: Store) -> None:
+    """Slack answers nothing for a while; what GitHub tells is handled meanwhile."""
+    go, done = asyncio.Event(), []
+
+    async def dispatch(one: Delivery) -> None:
+        if one.source == "slack":
+            await go.wait()
+        done.append(one.delivery_id)
+
+    inbox = Inbox(store.deliveries, dispatch)
+    async with draining(inbox):
+        for number in range(40):
+            body = json.dumps({"event": {"channel": f"C{number}", "thread_ts": "1.0"}}).encode()
+            await inbox.put(Delivery("slack", "", f"Ev{number}", "events_api", body, datetime.now(UTC)))
+        await inbox.put(delivery("from-github"))
+        await eventually(lambda: _true(done == ["from-github"]))
+        go.set()
+        await eventually(lambda: _true(len(done) == 41))
+
+
 async def _true(value: bool) -> bool:
     return value

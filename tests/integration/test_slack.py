@@ -1,152 +1,22 @@
 """One thread per task, whatever Slack does: said once, kept up to date, and in nobody's way."""
 
-import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from pydantic import SecretStr
 
-from app.settings_model import SlackSettings
-from app.slack import Rejected, Slack, Unusable, open_slack
-from app.slack_check import Checked, check
-from handlers.messages_slack import Message
-from handlers.reporters.slack import SlackReporter, Spot
-from handlers.reporting import Reporter, Reporting
 from runner import events as happened
-from runner.errors import TryLater
 from runner.receipts import Receipt
-from runner.store import Store, open_store
-from runner.tasks import Outcome, Run, RunState, Subject, TaskId, TriggerKind, WaitingFor, Wish
+from runner.tasks import Outcome, RunState, WaitingFor
 from runner.view import TaskView
-from tests.factories import ANNA, HELLO, NOON
-from tests.fakes.slack import TOKEN, Channel, FakeSlack, mentions, slack, words
+from tests.factories import NOON
+from tests.fakes.slack import TOKEN
+from tests.fakes.slack_blocks import mentions, words
+from tests.fakes.slack_world import CHANNEL, MESSAGE, STEPS, World, all_said, until, world
 
-CHANNEL = "C0123456789"
-STEPS = happened.ChecklistChanged(
-    (happened.ChecklistItem("Find it", "completed"), happened.ChecklistItem("Mend it", "in_progress"))
-)
-MESSAGE = Message("hello", [{"type": "section", "text": {"type": "mrkdwn", "text": "hello"}}])
-
-
-def settings(url: str, channel: str = CHANNEL) -> SlackSettings:
-    """As an operator sets them."""
-    return SlackSettings(bot_token=SecretStr(TOKEN), channel=channel, api_url=url)
-
-
-@dataclass
-class Clock:
-    """Time that passes when somebody sleeps, and then at once."""
-
-    ahead: timedelta = timedelta()
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def monotonic(self) -> float:
-        return (self.now() - self.started).total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(min(seconds, 0.01))
-        self.ahead += timedelta(seconds=seconds)
-
-
-@dataclass
-class World:
-    """A service with a store and a report loop, and a Slack."""
-
-    store: Store
-    slack: FakeSlack
-    client: Slack
-    clock: Clock
-    stack: AsyncExitStack
-
-    def reporter(self) -> SlackReporter:
-        """As a service that starts now has it."""
-        return SlackReporter(self.client, str, None, self.clock.now)
-
-    def report(self, *others: Reporter) -> None:
-        """Start the report loop."""
-        loop = Reporting(self.store, [self.reporter(), *others], self.clock.now, self.clock.sleep)
-        task = asyncio.create_task(loop.run())
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self.stack.push_async_callback(end)
-
-    async def submit(self, number: int = 42) -> Run:
-        """Anna labels an issue."""
-        key = f"octo/hello#{number}"
-        subject = Subject(
-            "github", f"github.com/1296269/{number}", key, f"https://github.com/{key.replace('#', '/issues/')}", "A bug"
-        )
-        wish = Wish(TriggerKind.label, ANNA, "Mend it.", f"label-{number}")
-        return (await self.store.submit(subject, HELLO, f"claude/issue-{number}", wish)).run
-
-    async def start(self, number: int = 42) -> Run:
-        """And Claude is at work."""
-        await self.submit(number)
-        run = await self.store.claim(max_runs=50, max_starting=50)
-        assert run is not None
-        await self.store.begin_launch(run.id)
-        return await self.store.move(run.id, RunState.running, happened.LaunchStarted(1, "bwrap"))
-
-    async def deliver(self, run: Run) -> None:
-        """Claude is done and the pull request ready."""
-        task = run.task_id
-        await self.store.move(run.id, RunState.publishing, happened.TurnEnded(0.42, 6, False, "Mended."))
-        await self.store.record(task, happened.PullRequestOpened(43, "https://github.com/octo/hello/pull/43"))
-        await self.store.record(task, happened.PullRequestReady(43))
-        await self.store.settle(run.id, Outcome.delivered, "")
-
-    def first(self) -> str:
-        """What the only thread's first message says; empty while there is none."""
-        threads = self.slack.threads()
-        assert len(threads) <= 1
-        return words(threads[0]) if threads else ""
-
-    def replies(self) -> list[str]:
-        """What the replies in that thread say."""
-        return [words(message) for message in self.slack.replies(self.slack.threads()[0]["ts"])]
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    clock = Clock()
-    async with (
-        slack() as fake,
-        open_store(tmp_path / "cco.db") as store,
-        open_slack(settings(fake.url), timeout_seconds=2, monotonic=clock.monotonic) as client,
-        AsyncExitStack() as stack,
-    ):
-        yield World(store, fake, client, clock, stack)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it; a test that waits for ten seconds has failed."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-async def all_said(world: World, run: Run) -> None:
-    """Wait until what was said of the task is what is true."""
-    reporter = world.reporter()
-    async with asyncio.timeout(10):
-        while True:
-            view, receipt = await world.store.view(run.task_id), await world.store.receipts.of(run.task_id, "slack")
-            if receipt is not None and receipt.digest == reporter.digest(view):
-                return
-            await asyncio.sleep(0.01)
+__all__ = ["world"]
 
 
 async def test_a_thread_lives_from_the_label_to_the_pull_request(world: World) -> None:
@@ -271,14 +141,13 @@ async def test_an_answer_that_is_lost_doubles_nothing(world: World, dropped: int
 @pytest.mark.parametrize("state", ["running", "delivered"])
 async def test_a_crash_between_what_was_said_and_its_receipt_doubles_nothing(world: World, state: str) -> None:
     """The receipt is lost, the service starts again: the thread and the reply are found."""
-    before = world.reporter()
     run = await world.start()
     if state == "delivered":
         await world.deliver(run)
-    reference = await before.report(await world.store.view(run.task_id), None)
+    reference = await world.report_once(run)
 
     world.clock.ahead += timedelta(seconds=5)
-    again = await world.reporter().report(await world.store.view(run.task_id), None)
+    again = await world.report_once(run)
 
     assert again == reference
     assert len(world.slack.threads()) == 1
@@ -287,14 +156,14 @@ async def test_a_crash_between_what_was_said_and_its_receipt_doubles_nothing(wor
 
 async def test_a_reply_whose_receipt_is_old_is_not_said_again(world: World) -> None:
     """The receipt is of before the end; the reply was written, and then the service died."""
-    before = world.reporter()
     run = await world.start()
-    reference = await before.report(await world.store.view(run.task_id), None)
-    old = Receipt(run.task_id, "slack", "old", reference, world.clock.now())
+    (reference,) = await world.report_once(run)
+    await world.store.receipts.save(Receipt(run.task_id, "slack", "old", reference, world.clock.now()))
     await world.deliver(run)
-    await before.report(await world.store.view(run.task_id), old)
+    await world.report_once(run)
 
-    after = await world.reporter().report(await world.store.view(run.task_id), old)
+    world.clock.ahead += timedelta(seconds=5)
+    _, after = await world.report_once(run)
 
     assert after.endswith(f"r{run.id} succeeded")
     assert len(world.replies()) == 1
@@ -302,11 +171,11 @@ async def test_a_reply_whose_receipt_is_old_is_not_said_again(world: World) -> N
 
 async def test_another_service_in_the_same_channel_keeps_its_thread(world: World) -> None:
     """Its task 1 is about something else, so we do not write over it."""
-    other = await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/77/1"})
+    other = await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/77/1"}, CHANNEL)
     run = await world.start()
     world.clock.ahead += timedelta(seconds=5)
 
-    await world.reporter().report(await world.store.view(run.task_id), None)
+    await world.report_once(run)
 
     assert len(world.slack.threads()) == 2
     assert world.slack.channels[CHANNEL].messages[other.ts]["text"] == "hello"
@@ -315,14 +184,13 @@ async def test_another_service_in_the_same_channel_keeps_its_thread(world: World
 async def test_our_message_is_found_behind_hundreds_of_others(world: World) -> None:
     """The history comes in pages."""
     world.slack.limits.clear()
-    reporter = world.reporter()
     run = await world.start()
-    reference = await reporter.report(await world.store.view(run.task_id), None)
+    reference = await world.report_once(run)
     for number in range(450):
-        await world.client.post(MESSAGE, {"task": number + 100})
+        await world.client.post(MESSAGE, {"task": number + 100}, CHANNEL)
     world.clock.ahead += timedelta(seconds=5)
 
-    assert await world.reporter().report(await world.store.view(run.task_id), None) == reference
+    assert await world.report_once(run) == reference
 
 
 async def test_a_thread_that_a_person_deleted_is_begun_again_once(world: World) -> None:
@@ -425,9 +293,8 @@ async def test_without_leave_to_look_it_is_said_all_the_same(world: World, caplo
     world.slack.scopes -= {"channels:history"}
     run = await world.start()
     world.clock.ahead += timedelta(seconds=5)
-    reporter = world.reporter()
 
-    await reporter.report(await world.store.view(run.task_id), None)
+    await world.report_once(run)
 
     assert "working on this" in world.first()
     assert "channels:history" in caplog.text
@@ -447,7 +314,7 @@ async def test_old_tasks_are_left_alone_when_slack_is_connected(world: World) ->
 
 async def test_many_at_work_share_what_slack_allows(world: World) -> None:
     """One is edited every two seconds; forty stay under fifty edits a minute together."""
-    reporter = world.reporter()
+    reporter, _ = world.reporters()
     run = await world.start()
     view = await world.store.view(run.task_id)
     assert reporter.interval(view) == timedelta(seconds=2)
@@ -459,200 +326,15 @@ async def test_many_at_work_share_what_slack_allows(world: World) -> None:
     assert 40 * 60 / reporter.interval(view).total_seconds() <= 50
 
 
-async def test_a_channel_may_be_given_by_name(world: World) -> None:
-    """Its id is learnt from what Slack answers, and looked up where we look for our own."""
-    async with open_slack(settings(world.slack.url, "#builds")) as named:
-        spot = await named.post(MESSAGE, {"task": 1})
-
-        assert spot.channel == CHANNEL
-        assert await named.find({"task": 1}, NOON) == spot
-        assert await named.edit(spot, MESSAGE, {"task": 1})
-
-
-@pytest.mark.parametrize(
-    ("fault", "after"),
-    [
-        ({"status": 503, "body": "no upstream"}, None),
-        ({"status": 500, "error": "internal_error"}, None),
-        ({"status": 200, "error": "internal_error"}, None),
-        ({"status": 200, "body": "<html>Sign in to the guest network</html>"}, None),
-        ({"status": 200, "body": "[]"}, None),
-        ({"status": 429, "error": "ratelimited", "retry_after": "31"}, timedelta(seconds=31)),
-        ({"status": 429, "error": "ratelimited", "retry_after": "soon"}, None),
-        ({"status": 429, "error": "ratelimited", "retry_after": "999999999"}, timedelta(hours=1)),
-        ({"delay": 60}, None),
-        ({"after_effect": True}, None),
-    ],
-    ids=str,
-)
-async def test_all_weather_is_tried_later(world: World, fault: dict[str, Any], after: timedelta | None) -> None:
-    """Whatever stands between us and Slack: never a crash, and never sent again on our own account."""
-    world.slack.fail("chat.postMessage", **fault)
-
-    with pytest.raises(TryLater) as caught:
-        await world.client.post(MESSAGE, {"task": 1})
-
-    assert not isinstance(caught.value, Unusable)
-    assert caught.value.after == after
-    assert len(world.slack.calls("chat.postMessage")) <= 1
-
-
-async def test_a_limited_method_is_left_in_peace_until_it_is_over(world: World) -> None:
-    """Another task's message does not go out to hear the same."""
-    world.slack.fail("chat.postMessage", status=429, error="ratelimited", retry_after="30")
-    for _ in range(3):
-        with pytest.raises(TryLater):
-            await world.client.post(MESSAGE, {"task": 1})
-    assert len(world.slack.calls("chat.postMessage")) == 1
-
-    world.clock.ahead += timedelta(seconds=31)
-
-    assert await world.client.post(MESSAGE, {"task": 1})
-
-
-async def test_a_short_limit_is_sat_out(world: World) -> None:
-    """A second is not worth coming back for."""
-    world.slack.fail("chat.postMessage", status=429, error="ratelimited", retry_after="0")
-
-    assert await world.client.post(MESSAGE, {"task": 1})
-
-
-@pytest.mark.parametrize(
-    ("error", "mend"),
-    [
-        ("account_inactive", "CCO_SLACK_BOT_TOKEN"),
-        ("channel_not_found", "CCO_SLACK_CHANNEL"),
-        ("not_in_channel", "/invite"),
-        ("is_archived", "CCO_SLACK_CHANNEL"),
-        ("missing_scope", "chat:write"),
-    ],
-)
-async def test_what_only_an_operator_can_mend_says_how(
-    world: World, caplog: pytest.LogCaptureFixture, error: str, mend: str
-) -> None:
-    """One line in the log however often it happens, and another look in five minutes."""
-    world.slack.fail("chat.postMessage", 3, error=error)
-    for _ in range(3):
-        with pytest.raises(Unusable) as caught:
-            await world.client.post(MESSAGE, {"task": 1})
-
-    assert mend in caught.value.mend
-    assert caught.value.after == timedelta(minutes=5)
-    assert len(caplog.records) == 1
-
-
-@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
-async def test_a_message_that_slack_does_not_take_is_a_bug(world: World, method: str) -> None:
-    """It is no weather: trying again would not help, and the log must show it."""
-    wrong = Message("hello", [{"type": "section", "text": {"type": "mrkdwn", "text": "a" * 3_001}}])
-    spot = await world.client.post(MESSAGE, {"task": 1})
-
-    with pytest.raises(Rejected, match=f"{method}: invalid_blocks .*3000 characters"):
-        await (
-            world.client.post(wrong, {"task": 1})
-            if method == "chat.postMessage"
-            else world.client.edit(spot, wrong, {"task": 1})
-        )
-
-
-async def test_a_name_that_no_channel_has(world: World) -> None:
-    """Doctor says so; the other channels are not taken for it."""
-    async with open_slack(settings(world.slack.url, "#bilds")) as misspelt:
-        found = await check(misspelt)
-
-    assert not found.ok
-    assert "knows no channel #bilds" in found.detail
-
-
-async def test_nobody_at_home_is_weather() -> None:
-    """A port on which nothing listens."""
-    async with open_slack(settings("http://127.0.0.1:9/api/")) as client:
-        with pytest.raises(TryLater, match="cannot be reached"):
-            await client.edit(Spot(CHANNEL, "1.0"), MESSAGE, {"task": 1})
-
-
-async def test_doctor_finds_slack_in_order(world: World) -> None:
-    """And posts nothing to see it."""
-    assert await check(world.client) == Checked(True, "Slack knows us as cco in Stand-in, and we may write in #builds")
-    assert world.slack.calls("chat.postMessage") == []
-
-
-def _bad_token(fake: FakeSlack) -> None:
-    fake.fail("auth.test", error="invalid_auth")
-
-
-def _no_channel(fake: FakeSlack) -> None:
-    fake.channels.clear()
-
-
-def _not_invited(fake: FakeSlack) -> None:
-    fake.channels[CHANNEL] = Channel(CHANNEL, "builds", is_member=False)
-
-
-def _archived(fake: FakeSlack) -> None:
-    fake.channels[CHANNEL] = Channel(CHANNEL, "builds", is_archived=True)
-
-
-def _may_not_write(fake: FakeSlack) -> None:
-    fake.scopes -= {"chat:write"}
-
-
-def _down(fake: FakeSlack) -> None:
-    fake.fail("auth.test", status=503, error="service_unavailable")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "detail", "mend"),
-    [
-        (_bad_token, "does not accept the bot token (invalid_auth)", "CCO_SLACK_BOT_TOKEN"),
-        (_no_channel, f"knows no channel {CHANNEL}", "CCO_SLACK_CHANNEL"),
-        (_not_invited, "the bot is not in #builds", "/invite @cco in #builds"),
-        (_archived, "#builds is archived", "unarchive"),
-        (_may_not_write, "lacks the scope chat:write", "add chat:write under OAuth & Permissions"),
-        (_down, "busy", "status.slack.com"),
-    ],
-)
-async def test_doctor_names_what_is_wrong(
-    world: World, spoil: Callable[[FakeSlack], None], detail: str, mend: str
-) -> None:
-    """What was seen, and what mends it."""
-    spoil(world.slack)
-
-    found = await check(world.client)
-
-    assert not found.ok
-    assert detail in found.detail
-    assert mend in found.mend
-
-
-async def test_doctor_says_what_it_cannot_see(world: World) -> None:
-    """It works without leave to look, so that is no failure, but worth a line."""
-    world.slack.scopes = {"chat:write"}
-
-    found = await check(world.client)
-
-    assert found.ok
-    assert "channels:history" in found.mend
-
-
-async def test_what_goes_to_slack_is_json_without_the_token(world: World) -> None:
-    """The token is in a header, and nowhere else."""
-    await world.client.post(MESSAGE, {"task": 1})
-
-    (call,) = world.slack.ledger
-    assert TOKEN not in json.dumps(call.args)
-    assert TaskId(1) == call.args["metadata"]["event_payload"]["task"]
-
-
 async def test_a_thread_is_known_by_its_subject_whatever_number_a_lost_database_had_given_the_task(
     world: World,
 ) -> None:
     """Restored from a backup, the issue gets another number; what was said of it since the backup is found."""
-    forgotten = await world.client.post(MESSAGE, {"task": 57, "subject": "github.com/1296269/42"})
-    await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/1296269/43"})
+    forgotten = await world.client.post(MESSAGE, {"task": 57, "subject": "github.com/1296269/42"}, CHANNEL)
+    await world.client.post(MESSAGE, {"task": 1, "subject": "github.com/1296269/43"}, CHANNEL)
     backup_made_at = world.clock.now() - timedelta(hours=1)
     run = await world.submit()
-    reporter = SlackReporter(world.client, str, None, world.clock.now, backup_made_at)
+    reporter, _ = world.reporters(backup_made_at)
 
     reference = await reporter.report(await world.store.view(run.task_id), None)
 

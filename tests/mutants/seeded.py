@@ -428,4 +428,33 @@ MUTANTS = (
         "max_retries=1",
         f"{INTEGRATION}/test_jira_client.py::test_a_comment_whose_answer_is_lost_is_posted_once",
     ),
+    Mutant(
+        "what Slack tells is acknowledged though it is not stored",
+        "app/slack_socket.py",
+        "            await self._take(request.type, request.payload)\n",
+        "            self._take(request.type, request.payload).close()\n",
+        f"{INTEGRATION}/test_slack_socket.py::test_what_cannot_be_stored_is_not_acknowledged_and_comes_again",
+    ),
+    Mutant(
+        "an address in Slack that nobody confirmed is somebody's",
+        "app/slack_hands.py",
+        '    if not user.get("is_email_confirmed"):\n',
+        "    if False:\n",
+        f"{INTEGRATION}/test_slack_hearing.py::test_whoever_asked_is_found_in_slack_by_id_or_address",
+    ),
+    Mutant(
+        "a click on an old question answers a newer one",
+        "handlers/slack.py",
+        "heard.request != request_of(view)",
+        "False",
+        f"{INTEGRATION}/test_slack_hearing.py::test_a_yes_answers_the_question_that_it_stands_below_and_no_newer_one",
+    ),
+    Mutant(
+        "whoever is known in Slack may do everything",
+        "handlers/slack_office.py",
+        "    allow(policy.may_command(actor.login, await github.permission_of(desk.gh, repository, actor)))\n",
+        "",
+        f"{INTEGRATION}/test_slack_hearing.py::test_who_cannot_push_or_is_not_there_is_told_so_alone",
+        quick=True,
+    ),
 )

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.messages_slack import Message, first_message, moment, reply
+from handlers.messages_slack import Message, Voice, first_message, moment, reply
 from runner.events import (
     ApprovalAsked,
     BranchPushed,
     ChecklistChanged,
     ChecklistItem,
+    InstructionGiven,
     LaunchStarted,
     QuestionAsked,
     TurnEnded,
@@ -23,7 +24,8 @@ from runner.events import (
 from runner.tasks import Outcome, RunState, WaitingFor
 from runner.view import TaskView
 from tests.factories import ISSUE_42, NOON, PULL_REQUEST, ended, run, task, view, waiting
-from tests.fakes.slack import TOKEN, mentions, words
+from tests.fakes.slack import TOKEN
+from tests.fakes.slack_blocks import mentions, words
 
 GOLDEN = Path(__file__).parent / "golden" / "slack.txt"
 LATER = NOON + timedelta(minutes=4)
@@ -49,6 +51,11 @@ VIEWS = {
     "queued": view(run=run(RunState.queued), position=2),
     "running": view(STEPS, run=run(cost_usd=0.0712), task=DRAFTED),
     "pushed": view(STEPS, PUSHED, run=run(cost_usd=0.0712), task=DRAFTED),
+    "told on GitHub": view(
+        InstructionGiven("bob", "And mind the *last* line, @anna", "u1"),
+        InstructionGiven("anna", "I do", "u2", "Slack"),
+        run=run(),
+    ),
     "without a sandbox": view(LaunchStarted(1, "none")),
     "limit reached": view(run=waiting(WaitingFor.quota, waiting_until=NOON + timedelta(hours=3))),
     "question": view(STEPS, QUESTION, run=waiting(WaitingFor.answer)),
@@ -67,8 +74,8 @@ def same(text: str) -> str:
 
 
 def everything(seen: TaskView) -> list[Message]:
-    messages = [first_message(seen, same, DASHBOARD, LATER)]
-    return [*messages, reply(seen, same, DASHBOARD, LATER)] if moment(seen) else messages
+    messages = [first_message(seen, Voice(same, DASHBOARD, hears=True), LATER)]
+    return [*messages, reply(seen, Voice(same, DASHBOARD, hears=True), LATER)] if moment(seen) else messages
 
 
 def spoken() -> str:
@@ -88,7 +95,7 @@ def test_what_is_said_reads_well() -> None:
 def test_only_what_someone_must_know_has_a_name() -> None:
     """A person is called when it is their turn, and when it is over; not for the weather, and not for progress."""
     silent = {name for name, seen in VIEWS.items() if moment(seen) is None}
-    assert silent == {"queued", "running", "pushed", "without a sandbox", "limit reached"}
+    assert silent == {"queued", "running", "pushed", "told on GitHub", "without a sandbox", "limit reached"}
 
 
 def test_a_second_question_is_news_and_progress_is_not() -> None:
@@ -101,9 +108,11 @@ def test_a_second_question_is_news_and_progress_is_not() -> None:
 
 def test_without_the_time_two_moments_look_the_same() -> None:
     """Elapsed time is no reason for an edit."""
-    assert first_message(VIEWS["running"], same, None, None) == first_message(VIEWS["running"], same, None, None)
-    assert "4 min" not in json.dumps(first_message(VIEWS["running"], same, None, None).blocks)
-    assert "4 min" in json.dumps(first_message(VIEWS["running"], same, None, LATER).blocks)
+    assert first_message(VIEWS["running"], Voice(same, None, hears=True), None) == first_message(
+        VIEWS["running"], Voice(same, None, hears=True), None
+    )
+    assert "4 min" not in json.dumps(first_message(VIEWS["running"], Voice(same, None, hears=True), None).blocks)
+    assert "4 min" in json.dumps(first_message(VIEWS["running"], Voice(same, None, hears=True), LATER).blocks)
 
 
 @pytest.mark.parametrize("attack", ["<!channel>", "<@U024BE7LH>", "@here", "<!subteam^S1|x>", "<#C1>", "&lt;!here&gt;"])
@@ -121,8 +130,8 @@ def test_a_secret_of_ours_is_not_said() -> None:
     hidden = TOKEN[:8] + "\u200b" + TOKEN[8:]
     for seen in hostile(f"it is {TOKEN} or {hidden}"):
         for message in (
-            first_message(seen, redact, None, LATER),
-            *([reply(seen, redact, None, LATER)] if moment(seen) else []),
+            first_message(seen, Voice(redact, None, hears=True), LATER),
+            *([reply(seen, Voice(redact, None, hears=True), LATER)] if moment(seen) else []),
         ):
             assert TOKEN not in json.dumps([message.text, message.blocks])
 
@@ -132,7 +141,8 @@ def test_any_text_fits(text: str, times: int) -> None:
     """Slack's limits hold: 3,000 characters a text, 8,000 a message; a message is never empty."""
     for seen in hostile(text * times):
         for message in everything(seen):
-            texts = [t for b in message.blocks for t in [b.get("text"), *b.get("elements", [])] if t]
+            texts = [t for b in message.blocks for t in [b.get("text"), *b.get("elements", [])] if t and "text" in t]
+            texts = [one["text"] if isinstance(one["text"], dict) else one for one in texts]
             assert all(1 <= len(text["text"]) <= 3_000 for text in texts)
             assert sum(len(text["text"]) for text in texts) <= 8_000
             assert 1 <= len(message.text) <= 1_000
@@ -148,6 +158,7 @@ def hostile(text: str) -> list[TaskView]:
     steps = ChecklistChanged((ChecklistItem(text, "in_progress"),) * 30)
     return [
         view(steps, task=subject),
+        view(steps, *[InstructionGiven(text, text, f"u{number}", text) for number in range(3)], task=subject),
         view(QuestionAsked("q", text, (text,) * 30), run=waiting(WaitingFor.answer), task=subject),
         view(ApprovalAsked("a", "Bash", text), run=waiting(WaitingFor.approval), task=subject),
         view(WorkHeldBack("c" * 40, (text,) * 30), run=waiting(WaitingFor.approval), task=subject),

@@ -153,6 +153,14 @@ def test_enterprise_has_its_api_below_its_own_address(environ: dict[str, str]) -
             "CCO_DISCORD_WEBHOOK_URL is wrong: behind the ? it may say thread_id and nothing else",
         ),
         ({"CCO_WEBHOOKS": "x"}, "CCO_WEBHOOKS cannot be given in the environment"),
+        ({"CCO_SLACK_APP_TOKEN": "xapp-1"}, "CCO_SLACK_BOT_TOKEN is not set, but CCO_SLACK_APP_TOKEN is"),
+        ({"CCO_SLACK_SIGNING_SECRET": "s"}, "CCO_SLACK_BOT_TOKEN is not set, but CCO_SLACK_SIGNING_SECRET is"),
+        ({"CCO_SLACK_QUIET_HOURS": "22-7"}, "CCO_SLACK_QUIET_HOURS is '22-7'"),
+        ({"CCO_SLACK_QUIET_HOURS": "24:00-07:00"}, "it must be two times of the day, such as 22:00-07:00"),
+        ({"CCO_SLACK_QUIET_HOURS": "22:00-22:00"}, "it must begin and end at different times"),
+        ({"CCO_SLACK_TIME_ZONE": "Europe/Berlín"}, "it is no time zone that this machine knows"),
+        ({"CCO_SLACK_TIME_ZONE": "../../etc/passwd"}, "it is no time zone that this machine knows"),
+        ({"CCO_SLACK_CHANNELS": "octo/hello=C1"}, "CCO_SLACK_CHANNELS cannot be given in the environment"),
         ({"CCO_API_TOKEN": "short"}, "CCO_API_TOKEN is too short"),
         ({"CCO_LIMITS_DOLLARS": "nan"}, "CCO_LIMITS_DOLLARS is 'nan'"),
         ({"CCO_LIMITS_MINUTES": "inf"}, "CCO_LIMITS_MINUTES is 'inf'"),
@@ -258,6 +266,14 @@ def test_home_is_resolved_once_and_closed_to_others(environ: dict[str, str], tmp
     assert settings.home == (tmp_path / "cco").resolve()
     make_home(settings.home)
     assert settings.home.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_repository_may_have_a_channel_of_its_own(environ: dict[str, str]) -> None:
+    toml(environ, '[slack.channels]\n"octo/hello" = "C0123"\n')
+    assert load(environ).slack.channels == {"octo/hello": "C0123"}
+    toml(environ, '[slack.channels]\nhello = "C0123"\n')
+    with pytest.raises(SettingsError, match=r"cco\.toml: slack\.channels\.hello"):
+        load(environ)
 
 
 @pytest.mark.parametrize("home", ["/", "~"])

@@ -32,7 +32,7 @@ def _blocks(nodes: Sequence[Node], depth: int) -> str:
     parts: list[str] = []
     line: list[Node] = []
     for node in [*nodes, None]:
-        if node is not None and node.get("type") in _IN_LINE:
+        if node is not None and str(node.get("type")) in _IN_LINE:
             line.append(node)
             continue
         if line:
@@ -141,7 +141,7 @@ def _spans(nodes: Sequence[Node]) -> Iterator[str]:
 def _text(node: Node) -> str:
     words = shown(str(node.get("text") or ""))
     found = node.get("marks")
-    marks = {one.get("type"): one for one in found if isinstance(one, Mapping)} if isinstance(found, list) else {}
+    marks = {str(one.get("type")): one for one in found if isinstance(one, Mapping)} if isinstance(found, list) else {}
     if not words.strip():
         return words
     before, after = words[: len(words) - len(words.lstrip())], words[len(words.rstrip()) :]

@@ -77,7 +77,8 @@ def _steps(view: TaskView, redact: Redact) -> str:
 def _told(view: TaskView, redact: Redact) -> str:
     """What people said to it; all of them said it elsewhere."""
     return "\n".join(
-        f"{code(one.actor)} said {f'in {one.place}' if one.place else 'on GitHub'}: {_line(one.text, redact, 150)}"
+        f"{code(one.actor)} said {f'in {_line(one.place, redact, 40)}' if one.place else 'on GitHub'}: "
+        f"{_line(one.text, redact, 150)}"
         for one in told_elsewhere(view, "Discord")
     )
 

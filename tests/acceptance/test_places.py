@@ -4,10 +4,8 @@ import asyncio
 import signal
 import time
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 
 from app import outgoing, places_check
@@ -93,7 +91,7 @@ async def test_places_in_trouble_slow_no_run_and_end_with_the_right_words_once(t
         took = time.monotonic() - begun
         assert discord.messages == {}
         assert receiver.taken() == []
-        troubles = {one["name"]: one["trouble"] for one in await _places(it)}
+        troubles = {one["name"]: one["trouble"] for one in await it.places()}
         assert troubles["discord"].startswith("Discord ")
         assert troubles["webhook-house"].startswith("the webhook house ")
         assert not troubles["github-issue"]
@@ -109,7 +107,7 @@ async def test_places_in_trouble_slow_no_run_and_end_with_the_right_words_once(t
         await it.until(lambda: "is ready for your review" in words(message))
         await it.until(lambda: receiver.taken() and receiver.taken()[-1]["event"] == "task.succeeded")
         assert len(discord.calls("POST", 200)) == 1
-        while any(one["tasks"] for one in await _places(it)):
+        while any(one["tasks"] for one in await it.places()):
             await asyncio.sleep(0.05)
 
     async with house() as alone:
@@ -183,12 +181,3 @@ async def _doctor(it: House) -> dict[str, Check]:
     assert it.discord is not None
     assert it.discord.token not in render(checks)
     return {one.name: one for one in checks}
-
-
-async def _places(it: House) -> list[dict[str, Any]]:
-    """What the service says of its places."""
-    url = str(it.world.apps[it.app_id].hook_url).replace("/webhooks/github", "/api/places")
-    token = (it.home / "api-token").read_text().strip()
-    async with aiohttp.ClientSession() as http, http.get(url, headers={"Authorization": f"Bearer {token}"}) as answer:
-        told: list[dict[str, Any]] = (await answer.json())["places"]
-        return told

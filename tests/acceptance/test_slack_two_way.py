@@ -1,6 +1,7 @@
 """What people say and click in Slack is done as if they had written it on GitHub, and once."""
 
 import asyncio
+import re
 import signal
 import time
 from datetime import timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import backlog, slack_missed
+from app import slack_missed
 from app.demo.github.ledger import Fault
 from app.demo.github.model import Issue
 from app.demo.model import Script, Turn
@@ -271,11 +272,10 @@ async def test_a_slack_that_limits_everything_for_a_while_slows_no_run_and_ends_
         it.let_go()
         await it.says(issue, "Done")
         assert time.monotonic() - limited_at < 10
-        base_url = str(it.world.apps[it.app_id].hook_url).removesuffix("/webhooks/github")
-        waiting = await backlog.ask(base_url)
-        assert waiting is not None
-        assert waiting.unsaid["slack"][0] == waiting.unsaid["slack-replies"][0] == 1
-        assert waiting.unheard >= 1  # the steer's 👀
+        waiting = {one["name"]: one["tasks"] for one in await it.places()}
+        assert waiting["slack"] == waiting["slack-replies"] == 1
+        _, measured = await it.get("/metrics")
+        assert re.search(r"^cco_inbox_depth [1-9]", measured, re.MULTILINE)  # the steer's 👀
         assert len([one for one in slack.ledger if one.status == 429]) <= 4
 
         await asyncio.sleep(15 - (time.monotonic() - limited_at))

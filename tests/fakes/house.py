@@ -5,6 +5,7 @@ What a test judges by is on the other side: the stand-ins' ledgers, git, tmux, t
 
 import asyncio
 import base64
+import json
 import logging
 import os
 import re
@@ -205,8 +206,16 @@ class House:
     async def get(self, path: str) -> tuple[int, str]:
         """What the service answers at an address of its own."""
         url = str(self.world.apps[self.app_id].hook_url).replace("/webhooks/github", path)
-        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+        token = (self.home / "api-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
             return answer.status, await answer.text()
+
+    async def places(self) -> list[dict[str, Any]]:
+        """What the service says that its places were not told yet."""
+        _, told = await self.get("/api/places")
+        found: list[dict[str, Any]] = json.loads(told)["places"]
+        return found
 
     async def answered(self, place: Issue, comment: Comment, count: int = 1) -> str:
         """Wait for the answer to a command."""

@@ -161,9 +161,8 @@ async def test_a_group_of_jira_may_have_a_role(bureau: Bureau) -> None:
     assert "Passed on" in await bureau.say(ticket, "/claude and be quick", by="carl")
 
 
+@pytest.mark.parametrize("bureau", ["cloud"], indirect=True)  # Data Center does not tell who is a robot
 async def test_an_app_that_labels_or_comments_is_not_heard(bureau: Bureau) -> None:
-    if not bureau.site.cloud:
-        pytest.skip("Data Center does not tell who is a robot")
     ticket = await bureau.site.create("By a rule")
     await bureau.site.label(ticket, by="robot")
     await bureau.look(ticket)

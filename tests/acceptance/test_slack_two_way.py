@@ -17,6 +17,7 @@ from handlers.mrkdwn import mrkdwn
 from tests.fakes.house import BOT, REPOSITORY, House, commits, done, house, waits
 from tests.fakes.slack import FakeSlack
 from tests.fakes.slack_blocks import words
+from tests.figures import Figure
 
 PEOPLE = '[people]\nUALICE = "alice"\n"bob@example.com" = "bob"\nUMALLORY = "mallory"\n'
 
@@ -84,7 +85,7 @@ async def test_what_is_said_in_one_place_shows_in_the_other() -> None:
         await it.says(issue, "Done")
 
 
-async def test_a_stop_from_the_button_is_stopped_on_github_within_two_seconds() -> None:
+async def test_a_stop_from_the_button_is_a_stop_on_github(figure: Figure) -> None:
     async with house(slack=True, hears_slack="socket", toml=PEOPLE) as it:
         issue, thread = await thread_of(it, [commits("egg.txt")], [waits()], [done("Never.")])
         slack = workspace(it)
@@ -93,7 +94,7 @@ async def test_a_stop_from_the_button_is_stopped_on_github_within_two_seconds() 
         clicked = time.monotonic()
         slack.click("UBOB", "stop", thread)
         await it.until(lambda: "Stopped by bob" in it.status(issue))
-        assert time.monotonic() - clicked < 2
+        figure("from the click to GitHub", time.monotonic() - clicked, "s")
 
         await it.until(lambda: slack.told("UBOB"))
         assert "Stopping. What was done so far is kept" in slack.told("UBOB")[0]
@@ -226,7 +227,7 @@ async def test_a_steer_that_slack_told_while_nobody_listened_is_found(monkeypatc
         assert told_to_claude(it, "in time") == told_to_claude(it, "too early") == 1
 
 
-async def test_the_same_by_signed_requests() -> None:
+async def test_the_same_by_signed_requests(figure: Figure) -> None:
     async with house(slack=True, hears_slack="http", toml=PEOPLE) as it:
         turns: list[Turn] = [[commits("egg.txt"), waits()], [commits("paint.txt")], [waits("never")], [done("Never.")]]
         issue, thread = await thread_of(it, *turns)
@@ -242,7 +243,7 @@ async def test_the_same_by_signed_requests() -> None:
         clicked = time.monotonic()
         slack.click("UALICE", "stop", thread)
         await it.until(lambda: "Stopped by alice" in it.status(issue))
-        assert time.monotonic() - clicked < 2
+        figure("from the click to GitHub", time.monotonic() - clicked, "s")
 
         it.model.learn("Paint the egg", Script(([commits("paint.txt")], [done("Painted.")])))
         slack.type("UBOB", "start Paint the egg")
@@ -271,7 +272,6 @@ async def test_a_slack_that_limits_everything_for_a_while_slows_no_run_and_ends_
         await it.until(lambda: slack.calls("reactions.add"))
         it.let_go()
         await it.says(issue, "Done")
-        assert time.monotonic() - limited_at < 10
         waiting = {one["name"]: one["tasks"] for one in await it.places()}
         assert waiting["slack"] == waiting["slack-replies"] == 1
         _, measured = await it.get("/metrics")

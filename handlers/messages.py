@@ -1,5 +1,6 @@
 """What is said about a task wherever it is said: headlines, what it waits for, what to write, how it ended."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from handlers.rewriting import code
@@ -142,6 +143,21 @@ def question(view: TaskView) -> str:
 def told_elsewhere(view: TaskView, here: str) -> tuple[Told, ...]:
     """What people told the run in other places than this one, which people here could not know."""
     return tuple(one for one in view.told if one.place != here) if view.state.is_active else ()
+
+
+def where(told: Told) -> str:
+    """The place that it was said in, as people say it."""
+    return f"in {told.place}" if told.place else "on GitHub"
+
+
+def steps(view: TaskView, line: Callable[[str], str]) -> str:
+    """How far Claude's own plan is, and what it is at; `line` makes one harmless line of somebody's words."""
+    if not view.checklist:
+        return ""
+    done = sum(item.state == "completed" for item in view.checklist)
+    progress = f"{done} of {len(view.checklist)} steps done"
+    at = next((item.text for item in view.checklist if item.state == "in_progress"), "")
+    return f"{progress}, now: {line(at)}" if at and view.state.is_active else progress
 
 
 def duration(seconds: float) -> str:

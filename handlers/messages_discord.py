@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from handlers.messages import dollars, duration, headline, told_elsewhere, what_to_do
+from handlers.messages import dollars, duration, headline, steps, told_elsewhere, what_to_do, where
 from handlers.rewriting import code, rewrite, rewrite_line, shown
 from handlers.sanitize import around_addresses, within
 from runner.tasks import Outcome, RunState, WaitingFor
@@ -27,7 +27,7 @@ def embed(view: TaskView, redact: Redact, dashboard: str | None, now: datetime |
     """Where the task stands. Without `now` it says nothing of time: for comparing."""
     parts = [
         f"**{_subject(view)}** {_line(view.task.subject.title, redact, 250)}".rstrip(),
-        _steps(view, redact),
+        steps(view, lambda words: _line(words, redact, 200)),
         _told(view, redact),
         _more(view, redact),
         _what_to_do(view, redact),
@@ -64,21 +64,10 @@ def _colour(view: TaskView) -> int:
             return RED
 
 
-def _steps(view: TaskView, redact: Redact) -> str:
-    """How far Claude's own plan is, and what it is at."""
-    if not view.checklist:
-        return ""
-    done = sum(item.state == "completed" for item in view.checklist)
-    progress = f"{done} of {len(view.checklist)} steps done"
-    at = next((item.text for item in view.checklist if item.state == "in_progress"), "")
-    return f"{progress}, now: {_line(at, redact, 200)}" if at and view.state.is_active else progress
-
-
 def _told(view: TaskView, redact: Redact) -> str:
     """What people said to it; all of them said it elsewhere."""
     return "\n".join(
-        f"{code(one.actor)} said {f'in {_line(one.place, redact, 40)}' if one.place else 'on GitHub'}: "
-        f"{_line(one.text, redact, 150)}"
+        f"{code(one.actor)} said {_line(where(one), redact, 40)}: {_line(one.text, redact, 150)}"
         for one in told_elsewhere(view, "Discord")
     )
 

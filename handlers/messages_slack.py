@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block, ContextBlock, MarkdownTextObject, SectionBlock
 
-from handlers.messages import dollars, duration, headline, told_elsewhere, what_to_do
+from handlers.messages import dollars, duration, headline, steps, told_elsewhere, what_to_do, where
 from handlers.mrkdwn import mrkdwn
 from handlers.rewriting import shown
 from handlers.slack_buttons import buttons, decision, short
@@ -49,8 +49,8 @@ def first_message(view: TaskView, voice: Voice, now: datetime | None) -> Message
     head = _line(headline(view), redact, 200)
     title = _line(view.task.subject.title, redact, 250)
     blocks: list[Block] = [_section(f"*{head}*\n{_subject(view)}  {title}")]
-    if steps := _steps(view, redact):
-        blocks.append(_section(steps))
+    if plan := steps(view, lambda words: _line(words, redact, 200)):
+        blocks.append(_section(plan))
     if told := _told(view, redact):
         blocks.append(_section(told))
     if not view.confined:
@@ -126,23 +126,12 @@ def _asked(view: TaskView, redact: Redact) -> str:
     return "\n".join([*lines, *([f"• and {len(findings) - 10} more"] if len(findings) > 10 else [])])
 
 
-def _steps(view: TaskView, redact: Redact) -> str:
-    """How far Claude's own plan is, and what it is at."""
-    if not view.checklist:
-        return ""
-    done = sum(item.state == "completed" for item in view.checklist)
-    progress = f"{done} of {len(view.checklist)} steps done"
-    at = next((item.text for item in view.checklist if item.state == "in_progress"), "")
-    return f"{progress}, now: {_line(at, redact, 200)}" if at and view.state.is_active else progress
-
-
 def _told(view: TaskView, redact: Redact) -> str:
     """What people said in other places."""
-    lines = []
-    for one in told_elsewhere(view, "Slack"):
-        where = f"in {_line(one.place, redact, 40)}" if one.place else "on GitHub"
-        lines.append(f"• {_line(one.actor, redact, 60)} said {where}: {_line(one.text, redact, 300)}")
-    return "\n".join(lines)
+    return "\n".join(
+        f"• {_line(one.actor, redact, 60)} said {_line(where(one), redact, 40)}: {_line(one.text, redact, 300)}"
+        for one in told_elsewhere(view, "Slack")
+    )
 
 
 def _facts(view: TaskView, dashboard: str | None, now: datetime | None, places: bool = True) -> list[str]:

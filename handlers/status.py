@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from handlers.messages import dollars, duration, headline, question, told_elsewhere, what_to_do, whole
+from handlers.messages import dollars, duration, headline, question, told_elsewhere, what_to_do, where, whole
 from handlers.rewriting import code
 from handlers.sanitize import neutralise, neutralise_and_tell, neutralise_line, plain_line
 from runner.events import ChecklistItem
@@ -90,7 +90,7 @@ def _checklist(items: tuple[ChecklistItem, ...]) -> str:
 def _told(view: TaskView, place: Place) -> str:
     """What people said in other places."""
     return "\n".join(
-        f"- {code(one.actor)} said in {one.place or 'GitHub'}: {neutralise_line(one.text, 300)}"
+        f"- {code(one.actor)} said {where(one)}: {neutralise_line(one.text, 300)}"
         for one in told_elsewhere(view, SAID_HERE[place])
     )
 

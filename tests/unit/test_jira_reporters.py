@@ -96,7 +96,7 @@ def test_the_comment_says_what_was_said_in_other_places_and_hides_no_mark() -> N
     )
     said = status_comment(view, "ticket", None, NOON)
     assert said.startswith("### Claude is working on this")
-    assert "`ben` said in GitHub: use vinegar" in said
+    assert "`ben` said on GitHub: use vinegar" in said
     assert "`carl` said in Slack: and pepper" in said
     assert "and salt" not in said
     assert "<!--" not in said

@@ -125,7 +125,8 @@ async def test_what_no_webhook_told_is_found_by_looking(kind: str) -> None:
     async with house(jira=kind, toml=TOML) as it:  # type: ignore[arg-type]  # one of two words
         jira = tracker_of(it)
         jira.sending = False
-        ticket = await ask(it, "Look for the egg", [commits("egg.txt")], [waits()], [done()])
+        turns = [commits("egg.txt")], [waits()], [commits("nest.txt")], [done()]
+        ticket = await ask(it, "Look for the egg", *turns)
         await says(it, ticket, "Claude is working on this")
         await jira.unlabel(ticket)
         await says(it, ticket, "Stopped by Anna")

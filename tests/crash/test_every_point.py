@@ -8,7 +8,8 @@ from tests.crash import source
 from tests.crash.nursery import Nursery
 from tests.crash.plan import Action, Strike
 from tests.crash.recording import Recording, story_past
-from tests.crash.trial import trial
+from tests.crash.stories import Story
+from tests.crash.trial import Ended, trial
 from tests.figures import Figure
 
 # No story passes these. Each is cut off, or fails, in a test of its own, where the whole is not at stake.
@@ -41,6 +42,7 @@ ELSEWHERE = {
     "http.slack-whisper": f"{INTEGRATION}/test_slack_hearing.py",
     "http.pull-request-without-draft": f"{INTEGRATION}/test_our_pull_request.py",
 }
+TIMES = 4
 POINTS = source.points()
 OTHER_WAYS: list[tuple[str, Action]] = [
     (point, action) for point in POINTS if point.partition("/")[0] not in ELSEWHERE for action in ("raise", "freeze")
@@ -62,16 +64,23 @@ async def test_killed_here_there_is_one_of_everything(
         assert point.partition("/")[0] in ELSEWHERE, f"no story passes {point}: tell one in stories.py"
         return
     assert point.partition("/")[0] not in ELSEWHERE, "a story passes this: it is not elsewhere any more"
-    ended = await trial(nursery.start, story, Strike(point))
-    assert ended.fallen == 1
+    ended = await _struck(nursery, story, Strike(point))
     figure("from the restart to the last word", ended.seconds, "s")
+
+
+async def _struck(nursery: Nursery, story: Story, strike: Strike) -> Ended:
+    """Told until it passes there: who is the faster one decides which way a story goes. Each time it must end well."""
+    for _ in range(TIMES):
+        ended = await trial(nursery.start, story, strike)
+        if ended.fallen:
+            return ended
+    raise AssertionError(f"told {TIMES} times, and it passed {strike.point} no more")
 
 
 async def _fails(point: str, action: Action, nursery: Nursery, recording: Recording) -> None:
     story = story_past(recording, point)
     assert story is not None
-    ended = await trial(nursery.start, story, Strike(point, action))
-    assert ended.fallen == 1
+    await _struck(nursery, story, Strike(point, action))
 
 
 @pytest.mark.parametrize(("point", "action"), SAMPLE)
